@@ -1,0 +1,1 @@
+"""What runs: one actor a file, the messages they exchange, and the wiring."""

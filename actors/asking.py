@@ -1,0 +1,48 @@
+"""Owns how one thread asks an actor: a told message that carries its own reply, and a wait with a deadline (I18).
+
+pykka's own ``ask`` replies before the manager has committed, so it is not used. A waiter looks again whether the
+actor is alive, because pykka drops what is told after a stop was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pykka
+
+from ..engine.errors import DeadlineError, EngineStoppedError
+
+ALIVE_CHECK_S = 1.0
+
+
+class Ask(NamedTuple):
+    """A message together with the future that its answer goes to."""
+
+    message: Any  # each actor names its own messages
+    reply: pykka.Future[Any]
+
+
+def wait_for(reply: pykka.Future[Any], ref: pykka.ActorRef[Any], *, asked: str, timeout_s: float) -> Any:
+    """Return the answer.
+
+    Raises whatever the actor answered with, ``EngineStoppedError`` when the actor has died unanswered and
+    ``DeadlineError`` after *timeout_s* seconds, when what was *asked* may still be done.
+    """
+    left = timeout_s
+    while left > 0:
+        slice_s = min(ALIVE_CHECK_S, left)
+        try:
+            return reply.get(timeout=slice_s)
+        except pykka.Timeout:
+            left -= slice_s
+        if not ref.is_alive():
+            try:
+                return reply.get(timeout=0)  # it may have answered on its way out
+            except pykka.Timeout:
+                raise EngineStoppedError(f"asked for {asked}, but {ref.actor_class.__name__} has stopped") from None
+    raise DeadlineError(f"asked for {asked}, found no answer after {timeout_s:g} s; it may still be done")
+
+
+def answer(reply: pykka.Future[Any], error: BaseException) -> None:
+    """Make *reply* raise *error*; pykka wants the triple, and given a bare exception it would kill the actor."""
+    reply.set_exception((type(error), error, error.__traceback__))

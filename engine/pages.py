@@ -1,0 +1,51 @@
+"""Owns what passes between a crawler and the browser about one page: plain values, no browser."""
+
+from __future__ import annotations
+
+from .records import Record, SealedCredential
+
+
+class PageRequest(Record, frozen=True, kw_only=True):
+    """One URL to read, and how."""
+
+    url: str
+    credential: SealedCredential | None = None  # None is anonymous
+    allow_private: bool = False  # whether addresses that are not public may be dialled
+    timeout_s: float = 30.0
+
+
+class LoginFormFacts(Record, frozen=True, kw_only=True):
+    """What the page's script saw of forms with a password field; judged by ``engine.login_pages``."""
+
+    password_fields: int = 0  # visible ones, open shadow roots too
+    says_new_password: bool = False  # its name, id, autocomplete or label speaks of a new password
+    text_fields: int = 0  # in the password field's form, as are the next four
+    checkboxes: int = 0
+    selects: int = 0
+    has_user_field: bool = False  # a user name or e-mail field
+    has_login_word: bool = False  # in a button, the URL, the title or the form's action
+    has_other_button: bool = False  # save, create, change or reset, and none that says log in
+    text_outside_form: int = 0  # characters
+
+
+class CookieReport(Record, frozen=True, kw_only=True):
+    """What became of a credential's cookies: counts and names, never values."""
+
+    offered: int = 0
+    injected: int = 0
+    confirmed: int = 0  # read back from the browser
+    skipped: tuple[tuple[str, str], ...] = ()  # cookie name and reason
+
+
+class PageSnapshot(Record, frozen=True, kw_only=True):
+    """What the browser read of one URL."""
+
+    url: str  # in the end, after redirects
+    status: int
+    content_type: str
+    html: str  # of the whole document, after scripts ran
+    title: str
+    links: tuple[str, ...]  # absolute, in document order, as found before anything was stripped
+    was_redirected: bool
+    login_form: LoginFormFacts | None
+    cookies: CookieReport | None  # None when anonymous

@@ -1,0 +1,258 @@
+"""Owns the records that the store keeps and the table of state transitions.
+
+Holds I2: a job is in exactly one state and only the transitions of ``TRANSITIONS`` happen; the triggers of the schema,
+the picture in ``docs/state_machine.md`` and the property tests are all made from that table.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+# Any JSON value; a recursive alias is not one that msgspec decodes.
+Json = Any
+
+
+class State(enum.StrEnum):
+    """Where a job stands; the database stores the position in this list."""
+
+    PENDING = "pending"  # due now, or at run_at
+    RUNNING = "running"  # leased by somebody until lease_until
+    WAITING = "waiting"  # on its children, or on a credential
+    COMPLETED = "completed"  # done
+    FAILED = "failed"  # given up; error says why
+    CANCELLED = "cancelled"  # stopped by a person
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing but an explicit retry leaves this state."""
+        return self in FINAL_STATES
+
+
+STATES = tuple(State)
+FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+
+TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
+    {
+        State.PENDING: {
+            State.RUNNING: "claimed",
+            State.CANCELLED: "cancelled",
+        },
+        State.RUNNING: {
+            State.PENDING: "retried, released or its lease expired",
+            State.WAITING: "needs a credential, or waits for its children",
+            State.COMPLETED: "succeeded",
+            State.FAILED: "failed for good",
+            State.CANCELLED: "cancelled",
+        },
+        State.WAITING: {
+            State.PENDING: "credential put right",
+            State.COMPLETED: "children ended well",
+            State.FAILED: "too many children failed",
+            State.CANCELLED: "cancelled",
+        },
+        State.COMPLETED: {},
+        State.FAILED: {},
+        State.CANCELLED: {},
+    }
+)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A frozen value; a changed record is a new one."""
+
+
+class KeyScope(enum.StrEnum):
+    """How long a key names one job, among the children of one parent (or among the jobs that have none)."""
+
+    FOREVER = "forever"  # as long as the job's row exists
+    UNFINISHED = "unfinished"  # until the job is final
+
+
+class JobError(Record, frozen=True, kw_only=True):
+    """Why an attempt did not succeed."""
+
+    type: str  # a word for programs: an exception's name, or a reason such as "http_500"
+    message: str  # a sentence for people; never a secret
+
+
+class Progress(Record, frozen=True, kw_only=True):
+    """How far a job says that it is."""
+
+    done: int
+    total: int | None = None
+    message: str = ""
+
+
+class NewJob(Record, frozen=True, kw_only=True):
+    """What a caller says of a job that does not exist yet."""
+
+    kind: str
+    config: Json = {}
+    metadata: dict[str, Json] = {}
+    parent_id: int | None = None
+    definition_id: int | None = None  # the job_definition_id of the chain; a column, not metadata
+    state: State = State.PENDING  # or WAITING for a parent, so that nothing can claim it
+    key: str | None = None  # idempotency key; unique among the same parent's children
+    key_scope: KeyScope = KeyScope.FOREVER
+    priority: int = 0  # higher first
+    run_at: float | None = None  # seconds since the epoch; None is now
+    max_attempts: int = 1
+    child_limit: int | None = None  # at most so many children; None is no limit
+    child_concurrency: int | None = None  # at most so many children running at once
+
+
+class Job(Record, frozen=True, kw_only=True):
+    """One row: a unit of work."""
+
+    id: int  # grows, is never used twice
+    kind: str
+    state: State
+    config: Json
+    metadata: dict[str, Json]
+    parent_id: int | None
+    definition_id: int | None
+    key: str | None
+    priority: int
+    attempts: int  # claims that counted
+    max_attempts: int
+    sealed: bool  # its steps have spawned all that they will
+    token: int  # of the newest lease
+    waits_for: str | None  # the auth_id that a waiting page needs
+    error: JobError | None  # of the last attempt that did not succeed
+    progress: Progress | None
+    child_limit: int | None
+    child_concurrency: int | None
+    created_at: float  # this and the times below: seconds since the epoch
+    run_at: float
+    lease_until: float | None
+    started_at: float | None  # of the newest attempt
+    finished_at: float | None
+
+
+class Lease(Record, frozen=True, kw_only=True):
+    """The right to run one job until a deadline, with all that running it takes."""
+
+    job_id: int
+    token: int  # goes with every write of the holder
+    lease_until: float
+    kind: str
+    config: Json
+    metadata: dict[str, Json]
+    parent_id: int | None
+    attempts: int  # this one counted in
+    max_attempts: int
+
+
+class LeaseRef(Record, frozen=True, kw_only=True):
+    """Names a lease."""
+
+    job_id: int
+    token: int
+
+
+class Document(Record, frozen=True, kw_only=True):
+    """What a page left behind."""
+
+    url: str  # where the page was found in the end, after redirects
+    url_key: str  # of the canonical form of that URL; one document per run and key
+    status: int  # of the HTTP response
+    title: str
+    markdown: str
+    depth: int  # links followed from a seed; seeds are 0
+    auth_id: str | None  # the session that fetched it; None is anonymous
+    fetched_at: float
+
+
+class StoredDocument(Document, frozen=True, kw_only=True):
+    """A document with the jobs it belongs to."""
+
+    job_id: int
+    parent_id: int
+    metadata: dict[str, Json]  # of the page's job
+
+
+class LogEntry(Record, frozen=True, kw_only=True):
+    """One line of a job's log."""
+
+    job_id: int
+    at: float
+    level: str  # DEBUG, INFO, WARNING, ERROR
+    message: str  # a fixed sentence; what varies is in fields
+    fields: dict[str, Json] = {}
+
+
+class Completion(Record, frozen=True, kw_only=True):
+    """How one attempt ended; all of it is written in one transaction."""
+
+    job_id: int
+    token: int
+    state: State  # COMPLETED, FAILED, PENDING (again at run_at) or WAITING (on waits_for)
+    error: JobError | None = None
+    run_at: float | None = None
+    waits_for: str | None = None
+    counts: bool = True  # whether this attempt counts; one that waits for a credential does not
+    document: Document | None = None
+    children: tuple[NewJob, ...] = ()  # siblings for a page: the links that it found
+    logs: tuple[LogEntry, ...] = ()
+
+
+class Inheritance(Record, frozen=True, kw_only=True):
+    """What a child asks of its parent."""
+
+    parent_id: int
+    root_id: int
+    metadata: dict[str, Json]  # the parent's, with the root's auth_id where the root has one
+    definition_id: int | None  # from the columns, parent first
+
+
+class StoredDefinition(Record, frozen=True, kw_only=True):
+    """A definition as the database keeps it."""
+
+    id: int
+    name: str
+    version: int  # 1, 2, 3... for each change under one name
+    digest: str  # of the canonical JSON
+    body: Json
+
+
+class SealedCredential(Record, frozen=True, kw_only=True):
+    """A credential that only the holder of the key can open."""
+
+    auth_id: str
+    version: int  # sealed for this row version, so that rows cannot be swapped
+    key_id: str
+    nonce: bytes
+    ciphertext: bytes
+    sites: tuple[str, ...]  # the hosts that it is for, in the clear: they are its scope
+    updated_at: float
+
+
+class Counts(Record, frozen=True, kw_only=True):
+    """The children of a job by state."""
+
+    pending: int = 0
+    running: int = 0
+    waiting: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        """All children."""
+        return self.unfinished + self.completed + self.failed + self.cancelled
+
+    @property
+    def unfinished(self) -> int:
+        """Children that are not final."""
+        return self.pending + self.running + self.waiting
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether all that is unfinished waits for a credential."""
+        return self.waiting > 0 and self.pending == 0 and self.running == 0

@@ -1,0 +1,1 @@
+"""What users' own test suites import, and the login-protected site that the demo crawls."""
