@@ -44,8 +44,6 @@ class PageSnapshot(Record, frozen=True, kw_only=True):
     status: int
     content_type: str
     html: str  # of the whole document, after scripts ran
-    title: str
-    links: tuple[str, ...]  # absolute, in document order, as found before anything was stripped
     was_redirected: bool
     login_form: LoginFormFacts | None
     cookies: CookieReport | None  # None when anonymous
