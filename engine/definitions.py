@@ -1,0 +1,133 @@
+"""Owns ``Definition``: what a person declares and keeps, the recipe for a run.
+
+A definition is decoded field by field by msgspec, which judges types, and then checked for sense; every error names
+the source, the key and what was expected there. No message shows a start URL, for its query may hold a token. What a
+field left out means is the default written on the record, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict, Unpack
+
+import msgspec
+
+from . import definition_rules as rules
+from .errors import DefinitionError
+from .records import Record
+
+Scope = Literal["site", "host", "any"]
+Label = str | int | float | bool | None
+
+
+class AuthPolicy(enum.StrEnum):
+    """What becomes of a page whose session cannot be had or does not work."""
+
+    REQUIRE = "require"  # it waits for the credential
+    DEGRADE = "degrade"  # it is fetched anonymously, with a warning
+
+
+class Definition(Record, frozen=True, kw_only=True):
+    """A recipe for a crawl; ``Definition.crawl`` builds a checked one, the constructor alone checks nothing."""
+
+    name: str
+    start_urls: tuple[str, ...]  # the seeds, depth 0
+    auth_id: str | None = None  # of the stored session to crawl with; None is anonymous
+    auth_policy: AuthPolicy | None = None  # None: require once auth_id is named, else degrade
+    max_pages: int = 100  # exact for the run
+    max_depth: int = 3  # links followed from a seed
+    include: tuple[str, ...] = ()  # regular expressions; a link must match one of them, if there are any
+    exclude: tuple[str, ...] = ()  # regular expressions; a link must match none of them
+    scope: Scope = "site"  # where links may lead: the seeds' sites, exactly their hosts, or anywhere
+    concurrency: int = 4  # pages fetched at once
+    allow_private: bool = False  # whether addresses that are not public may be dialled
+    error_tolerance: float = 1.0  # the share of pages that may fail; 1.0: the run fails only when all of them failed
+    page_timeout_s: float = 30.0  # for one page, from the request to the end of its scripts
+    max_attempts: int = 4  # for one page: the first try and three retries
+    labels: dict[str, Label] = msgspec.field(default_factory=dict)  # go into the run's metadata, and so to every page
+
+    @property
+    def effective_auth_policy(self) -> AuthPolicy:
+        """The policy in force: the one declared, else require once a session is named, else degrade."""
+        if self.auth_policy is not None:
+            return self.auth_policy
+        return AuthPolicy.DEGRADE if self.auth_id is None else AuthPolicy.REQUIRE
+
+    @classmethod
+    def crawl(cls, name: str, *, start_urls: Sequence[str], **options: Unpack[CrawlOptions]) -> Definition:
+        """Build and check a definition; the options are the other fields of the record.
+
+        Raises ``DefinitionError`` for an unknown option, a wrong type, or a value that makes no sense.
+        """
+        fields = {"name": name, "start_urls": start_urls, **options}
+        return definition_from(fields, source=f"definition {rules.shown(name)}")
+
+
+class CrawlOptions(TypedDict, total=False):
+    """The options of ``Definition.crawl``: fields of ``Definition``, with lists where that has tuples."""
+
+    auth_id: str | None
+    auth_policy: AuthPolicy | Literal["require", "degrade"] | None
+    max_pages: int
+    max_depth: int
+    include: Sequence[str]
+    exclude: Sequence[str]
+    scope: Scope
+    concurrency: int
+    allow_private: bool
+    error_tolerance: float
+    page_timeout_s: float
+    max_attempts: int
+    labels: Mapping[str, Label]
+
+
+def definition_from(fields: Mapping[Any, Any], *, source: str) -> Definition:
+    """Decode and check a definition from plain values, as a TOML or JSON file or the database holds them.
+
+    *source* names where they came from in the ``DefinitionError`` that any fault raises.
+    """
+    known = msgspec.structs.fields(Definition)
+    unknown = [key for key in fields if key not in Definition.__struct_fields__]
+    if unknown:
+        raise DefinitionError(f"{source}: {rules.unknown_key(unknown[0], Definition.__struct_fields__)}")
+
+    values: dict[str, Any] = {}  # checked one by one against the record's own types
+    for field in known:
+        if field.name in fields:
+            values[field.name] = _converted(source, field, fields[field.name])
+        elif field.required:
+            raise DefinitionError(f"{source}: {field.name}: expected {rules.EXPECTED[field.name]}, found nothing")
+    definition = Definition(**values)
+    check(definition, source=source)
+    return definition
+
+
+def check(definition: Definition, *, source: str | None = None) -> None:
+    """Check all that types do not say; raise ``DefinitionError`` naming *source*, the key and what was expected.
+
+    Without *source* the definition's own name stands for it.
+    """
+    fault = rules.first_fault(msgspec.structs.asdict(definition))
+    if fault is not None:
+        source = source or f"definition {rules.shown(definition.name)}"
+        raise DefinitionError(f"{source}: {fault}")
+
+
+def canonical_json(definition: Definition) -> bytes:
+    """Encode with sorted keys and every default written out; the seeds keep their order."""
+    return msgspec.json.encode(definition, order="sorted")
+
+
+def definition_digest(definition: Definition) -> str:
+    """Return the hash of the canonical JSON, 32 hex digits; equal definitions, and only those, share one."""
+    return hashlib.blake2b(canonical_json(definition), digest_size=16).hexdigest()
+
+
+def _converted(source: str, field: msgspec.structs.FieldInfo, value: Any) -> Any:  # Any: decoded from outside
+    try:
+        return msgspec.convert(value, field.type)
+    except msgspec.ValidationError:
+        # msgspec's own text speaks of arrays and objects and may quote a value; the rules say it in the file's words.
+        raise DefinitionError(f"{source}: {rules.wrong_type(field.name, value)}") from None

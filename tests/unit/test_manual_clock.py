@@ -1,0 +1,69 @@
+"""Tests of the clock that tests move."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from bequest.engine.clock import Clock
+from bequest.testing.manual_clock import ManualClock
+
+
+def test_manual_clock_stands_still() -> None:
+    """Reading the clock does not move it."""
+    clock: Clock = ManualClock(start=50.0)
+
+    assert [clock.now(), clock.now()] == [50.0, 50.0]
+    assert clock.monotonic() == clock.monotonic()
+
+
+def test_advance_moves_both_readings() -> None:
+    """Time that passes is seen on the wall and by the monotonic reading."""
+    clock = ManualClock(start=50.0)
+    before = clock.monotonic()
+
+    clock.advance(2.5)
+
+    assert clock.now() == 52.5
+    assert clock.monotonic() - before == 2.5
+
+
+@pytest.mark.parametrize("to", [10.0, 90.0])
+def test_jump_moves_the_wall_clock_alone(to: float) -> None:
+    """Setting the wall clock, forwards or backwards, leaves the monotonic reading."""
+    clock = ManualClock(start=50.0)
+    before = clock.monotonic()
+
+    clock.jump(to)
+
+    assert clock.now() == to
+    assert clock.monotonic() == before
+
+
+def test_advance_refuses_to_go_backwards() -> None:
+    """A negative advance is an error and moves nothing."""
+    clock = ManualClock(start=50.0)
+
+    with pytest.raises(ValueError, match="time cannot pass backwards, got -1 seconds"):
+        clock.advance(-1)
+
+    assert clock.now() == 50.0
+
+
+def test_advance_from_many_threads_loses_nothing() -> None:
+    """Every advance counts, whichever thread made it."""
+    clock = ManualClock(start=0.0)
+
+    def advance_often() -> None:
+        for _ in range(500):
+            clock.advance(1)
+
+    threads = [threading.Thread(target=advance_often) for _ in range(4)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (clock.now(), clock.monotonic()) == (2000.0, 2000.0)
