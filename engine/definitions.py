@@ -15,8 +15,9 @@ from typing import Any, Literal, TypedDict, Unpack
 import msgspec
 
 from . import definition_rules as rules
-from .errors import DefinitionError
+from .errors import DefinitionError, UrlError
 from .records import Record
+from .urls import canonical_url
 
 Scope = Literal["site", "host", "any"]
 Label = str | int | float | bool | None
@@ -109,10 +110,19 @@ def check(definition: Definition, *, source: str | None = None) -> None:
 
     Without *source* the definition's own name stands for it.
     """
-    fault = rules.first_fault(msgspec.structs.asdict(definition))
+    fault = rules.first_fault(msgspec.structs.asdict(definition)) or _unreadable_url(definition)
     if fault is not None:
         source = source or f"definition {rules.shown(definition.name)}"
         raise DefinitionError(f"{source}: {fault}")
+
+
+def _unreadable_url(definition: Definition) -> str | None:
+    for index, url in enumerate(definition.start_urls):
+        try:
+            canonical_url(url)
+        except UrlError as error:
+            return f"start_urls[{index}]: {error}"
+    return None
 
 
 def canonical_json(definition: Definition) -> bytes:

@@ -3,7 +3,8 @@
     BequestError
     ├── DefinitionError            ├── JobNotFoundError
     ├── UrlError                   ├── TransitionError
-    ├── MetadataError              ├── LeaseLostError
+    ├── InvalidJobError            ├── LeaseLostError
+    ├── MetadataError              │
     ├── CredentialError            ├── EngineError
     │   ├── CredentialFormatError  │   ├── EngineStoppedError
     │   ├── CredentialNotFoundError│   ├── EngineFailedError
@@ -41,6 +42,10 @@ class DefinitionError(BequestError):
 
 class UrlError(BequestError):
     """The URL is not one that can be crawled."""
+
+
+class InvalidJobError(BequestError):
+    """The job cannot be made as it was asked for."""
 
 
 class MetadataError(BequestError):

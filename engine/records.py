@@ -195,6 +195,7 @@ class Completion(Record, frozen=True, kw_only=True):
     error: JobError | None = None
     run_at: float | None = None
     waits_for: str | None = None
+    credential_version: int = 0  # the newest that was tried in vain; a newer one ends the waiting at once; 0 is none
     counts: bool = True  # whether this attempt counts; one that waits for a credential does not
     document: Document | None = None
     children: tuple[NewJob, ...] = ()  # siblings for a page: the links that it found
@@ -208,6 +209,13 @@ class Inheritance(Record, frozen=True, kw_only=True):
     root_id: int
     metadata: dict[str, Json]  # the parent's, with the root's auth_id where the root has one
     definition_id: int | None  # from the columns, parent first
+
+
+class Created(Record, frozen=True, kw_only=True):
+    """The answer to making a job."""
+
+    job_id: int
+    is_new: bool  # False when the key named a job that is already there
 
 
 class StoredDefinition(Record, frozen=True, kw_only=True):
@@ -229,6 +237,16 @@ class SealedCredential(Record, frozen=True, kw_only=True):
     nonce: bytes
     ciphertext: bytes
     sites: tuple[str, ...]  # the hosts that it is for, in the clear: they are its scope
+    updated_at: float
+
+
+class CredentialEntry(Record, frozen=True, kw_only=True):
+    """What is known of a stored credential without its key."""
+
+    auth_id: str
+    version: int
+    key_id: str
+    sites: tuple[str, ...]
     updated_at: float
 
 

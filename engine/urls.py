@@ -1,9 +1,8 @@
 """Owns what a URL means to a crawl: its canonical form and key, its host and site, and whether a link is followed.
 
 The canonical form says which URLs are one page (I15); it is what a page is counted by and what patterns see, while the
-URL as it was found is what the browser is sent to. Hosts are read as browsers read them (WHATWG URL, host parsing), so
-that a name which looks like one site and leads to another is not taken for the first. No error quotes a URL: its
-query may hold a token. Importing this module loads neither w3lib nor the public suffix list.
+URL as it was found is what the browser is sent to. No error quotes a URL: its query may hold a token. Importing this
+module does not load w3lib.
 """
 
 from __future__ import annotations
@@ -11,30 +10,21 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
-import ipaddress
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from .definition_rules import shown
 from .errors import DefinitionError, UrlError
+from .hosts import canonical_host, canonical_ipv6, registrable_domain
 from .records import Record
 
-if TYPE_CHECKING:
-    from publicsuffixlist import PublicSuffixList
-
 CACHED_URLS = 8192  # a page's links are judged, keyed and spawned in turn, and the next page repeats most of them
-CACHED_HOSTS = 4096
 CACHED_SCOPES = 64
 DEFAULT_PORTS = {"http": 80, "https": 443}
-MAX_HOST_LENGTH = 253  # RFC 1035, 2.3.4, without the root's dot
 
 C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
-_DOTS = re.compile("[\u3002\uff0e\uff61]")  # what IDNA reads as dots, RFC 3490, 3.1
-_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
-_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
-_DEVIATIONS = re.compile("[\u00df\u03c2\u200c\u200d]")  # kept by UTS 46 and browsers, mapped away by RFC 3490
 
 _NO_PAGE = re.compile(  # a file name's extension
     r"""
@@ -108,7 +98,7 @@ def canonical_url(url: str) -> str:
         netloc = f"{netloc}:{port}"
     path = parts.path.replace("\\", "/")  # as browsers do, WHATWG URL, path state
     try:
-        return canonicalize_url(f"{parts.scheme}://{netloc}{path}?{parts.query}")
+        return canonicalize_url(f"{parts.scheme}://{netloc}{path}?{parts.query}#")  # or it trims the query
     except UnicodeError:
         raise UrlError("expected a URL, found one with half of a surrogate pair in it") from None
 
@@ -122,18 +112,6 @@ def url_key(url: str) -> str:
 def host_of(url: str) -> str:
     """Return the host of *url* in its canonical form: no port, and no brackets; raises ``UrlError``."""
     return _canonical_host(_split(url))
-
-
-def same_site(host_a: str, host_b: str) -> bool:
-    """Return whether two hosts belong to one registrable domain.
-
-    An IP address, a single label and a public suffix are of the same site only as themselves; what is no host is of
-    none.
-    """
-    try:
-        return _site_of(_bare_host(host_a)) == _site_of(_bare_host(host_b))
-    except UrlError:
-        return False
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
@@ -194,14 +172,14 @@ class _Rules(NamedTuple):
 
     def place_of(self, host: str) -> str:
         """Return what of *host* must be among the places."""
-        return _site_of(host) if self.by_site else host
+        return registrable_domain(host) if self.by_site else host
 
 
 @lru_cache(CACHED_SCOPES)
 def _rules_of(scope: UrlScope) -> _Rules:
     seeds = frozenset(canonical for seed in scope.seeds if (canonical := _canonical_or_none(seed)) is not None)
     hosts = frozenset(map(host_of, seeds))
-    places = {Scope.SITE: frozenset(map(_site_of, hosts)), Scope.HOST: hosts, Scope.ANY: None}
+    places = {Scope.SITE: frozenset(map(registrable_domain, hosts)), Scope.HOST: hosts, Scope.ANY: None}
     return _Rules(
         seeds=seeds,
         places=places[scope.scope],
@@ -243,78 +221,5 @@ def _port(parts: SplitResult) -> int | None:
 def _canonical_host(parts: SplitResult) -> str:
     bracketed, _, rest = parts.netloc.partition("]")
     if bracketed.startswith("[") and rest[:1] in ("", ":"):
-        return _ipv6(bracketed[1:])
-    return _bare_host(parts.netloc.rpartition(":")[0] if ":" in parts.netloc else parts.netloc)
-
-
-@lru_cache(CACHED_HOSTS)
-def _bare_host(host: str) -> str:
-    """Return *host*, a name or an address without port and brackets, in canonical form; raises ``UrlError``."""
-    if ":" in host:
-        return _ipv6(host)
-    name = _DOTS.sub(".", unquote(host)).removesuffix(".")
-    try:
-        name = ".".join(map(_ascii_label, name.split(".")))
-    except UnicodeError:
-        raise UrlError("expected a host name, found one that IDNA does not allow") from None
-    if not _HOST.fullmatch(name) or len(name) > MAX_HOST_LENGTH:
-        raise UrlError("expected a host name, found something that cannot be one" if name else "the URL has no host")
-    labels = name.split(".")
-    return _ipv4(labels) if _NUMBER.fullmatch(labels[-1]) else name
-
-
-def _ascii_label(label: str) -> str:
-    if label.isascii():
-        return label.lower()
-    if _DEVIATIONS.search(label):
-        return "xn--" + label.lower().encode("punycode").decode()
-    return label.encode("idna").decode().lower()
-
-
-def _ipv4(labels: list[str]) -> str:
-    """Return the address as four decimal numbers, from any spelling that browsers know (WHATWG URL, IPv4 parser)."""
-    *first, last = map(_number, labels)
-    is_address = (
-        len(labels) <= 4
-        and all(0 <= number <= 255 for number in first)
-        and 0 <= last < 256 ** (5 - len(labels))  # the last number fills what the others leave
-    )
-    if not is_address:
-        raise UrlError("expected a host, found one that ends in a number and is no IPv4 address")
-    return str(ipaddress.IPv4Address(last + sum(number << 8 * (3 - index) for index, number in enumerate(first))))
-
-
-def _number(label: str) -> int:
-    """Return the number that *label* is, hexadecimal, octal or decimal, or -1."""
-    digits, base = (label[2:] or "0", 16) if label.startswith("0x") else (label, 8 if label.startswith("0") else 10)
-    try:
-        return int(digits, base) if digits.isalnum() else -1  # int() itself passes underscores
-    except ValueError:
-        return -1
-
-
-def _ipv6(text: str) -> str:
-    try:
-        address = ipaddress.IPv6Address(text)
-    except ValueError:
-        raise UrlError("expected an IPv6 address, found something else in its place") from None
-    if address.scope_id is not None:
-        raise UrlError("expected an IPv6 address without a zone, found one with it")
-    if address.ipv4_mapped is not None:  # str() of it is not the same in every Python
-        return f"::ffff:{int(address) >> 16 & 0xFFFF:x}:{int(address) & 0xFFFF:x}"
-    return str(address)
-
-
-@lru_cache(CACHED_HOSTS)
-def _site_of(host: str) -> str:
-    """Return the registrable domain of a canonical *host*, or the host where it has none."""
-    if ":" in host or "." not in host or host.rpartition(".")[2].isdigit():
-        return host
-    return _suffixes().privatesuffix(host) or host
-
-
-@lru_cache(1)
-def _suffixes() -> PublicSuffixList:
-    from publicsuffixlist import PublicSuffixList
-
-    return PublicSuffixList()
+        return canonical_ipv6(bracketed[1:])
+    return canonical_host(parts.netloc.rpartition(":")[0] if ":" in parts.netloc else parts.netloc)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bequest.engine.errors import DefinitionError, UrlError
+from bequest.engine.hosts import same_site
 from bequest.engine.urls import (
     Scope,
     UrlScope,
@@ -17,7 +18,6 @@ from bequest.engine.urls import (
     is_logout_url,
     is_page_url,
     route_names,
-    same_site,
     url_key,
 )
 

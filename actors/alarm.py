@@ -1,0 +1,60 @@
+"""Owns the one timer: a thread that sleeps until the earliest time asked for and then tells somebody.
+
+A sweep each minute is the net under it: after a jump of the clock what is due is at most so late (I20).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+from ..engine.clock import Clock
+
+SWEEP_S = 60.0
+
+
+class Alarm:
+    """Calls *ring* when a time set with ``set`` has come, and at every sweep; on its own thread."""
+
+    def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
+        self._clock = clock
+        self._ring = ring
+        self._at = math.inf
+        self._is_stopped = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="bequest-alarm")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; it has ended on return."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def set(self, at: float) -> None:
+        """Ring at *at*, in seconds since the epoch, unless it is set to ring earlier; any thread may call."""
+        if at >= self._at:
+            return
+        with self._changed:
+            if at < self._at:
+                self._at = at
+                self._changed.notify()
+
+    def _run(self) -> None:
+        sweep_at = self._clock.monotonic() + SWEEP_S
+        while True:
+            with self._changed:
+                if self._is_stopped:
+                    return
+                left_s = min(self._at - self._clock.now(), sweep_at - self._clock.monotonic())
+                if left_s > 0:
+                    self._changed.wait(left_s)
+                    continue
+                self._at = math.inf
+            sweep_at = self._clock.monotonic() + SWEEP_S
+            self._ring()

@@ -1,0 +1,69 @@
+"""Owns the scripted login: steps taken in a context of their own, whose cookies are the session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from playwright.async_api import BrowserContext, Error, Page
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+from ..engine.errors import LoginFailedError
+from .browser_failures import is_fetchable, net_error, place
+from .browser_messages import Click, Fill, Goto, LoginStep, WaitFor
+
+GRACE_S = 2.0  # for the browser to say itself that a step timed out
+
+
+async def log_in(context: BrowserContext, steps: Sequence[LoginStep], timeout_s: float) -> None:
+    """Take the *steps* in a new tab of *context*.
+
+    Raises ``LoginFailedError`` naming the step's number, kind and selector (of a URL host and path), never a value:
+    what the browser says of a failed step can quote it, so none of that is passed on.
+    """
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    page = await context.new_page()
+    for number, step in enumerate(steps, 1):
+        left_s = max(0.001, deadline - asyncio.get_running_loop().time())
+        page.set_default_timeout(left_s * 1000)
+        try:
+            async with asyncio.timeout(left_s + GRACE_S):
+                await take(step, page)
+        except (Error, TimeoutError) as error:
+            raise LoginFailedError(f"login step {number}, {described(step)}: {found(error)}") from None
+
+
+async def take(step: LoginStep, page: Page) -> None:
+    """Take one step."""
+    match step:
+        case Goto(url=url) if is_fetchable(url):
+            await page.goto(url)
+        case Goto():
+            raise Error("not a URL with http or https and a host")
+        case Fill(selector=selector, value=value):
+            await page.fill(selector, value.reveal())
+        case Click(selector=selector):
+            await page.click(selector)
+        case WaitFor(selector=selector):
+            await page.wait_for_selector(selector)
+
+
+def described(step: LoginStep) -> str:
+    """Return the kind of *step* and its selector or place."""
+    match step:
+        case Goto(url=url):
+            return f"goto {place(url)}"
+        case Fill(selector=selector):
+            return f"fill {selector!r}"
+        case Click(selector=selector):
+            return f"click {selector!r}"
+        case WaitFor(selector=selector):
+            return f"wait for {selector!r}"
+
+
+def found(error: Exception) -> str:
+    """Return what was found, without the words of *error*, which can hold a value."""
+    if isinstance(error, TimeoutError | PlaywrightTimeoutError):
+        return "found nothing that answers in time; check the selector and the steps before it"
+    name = net_error(str(error))
+    return f"the browser reports {name}" if name else "the browser could not do it; check the URL or the selector"

@@ -1,0 +1,203 @@
+"""Owns one tab of the browser: it is led from URL to URL, and each is read with one navigation and one script.
+
+What a tab keeps between URLs (``window.name``, ``sessionStorage``) stays on one host: a tab that has been on another
+host, has failed or has done its share of navigations is spent and is closed instead of used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from urllib.parse import urldefrag, urlsplit
+
+import msgspec
+from playwright.async_api import CDPSession, Error, Page, Request, Response
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+from ..engine.login_pages import LOGIN_FACTS_JS
+from ..engine.pages import LoginFormFacts, PageSnapshot
+from ..engine.records import Record
+from .browser_failures import EMPTY_BODY, THROUGH_GUARD, kind_of, net_error, page_error
+
+MAX_NAVIGATIONS = 50  # of one tab, then its renderer has grown
+MAX_HTML_CHARACTERS = 20_000_000
+LOAD_GRACE_S = 3.0  # for what is still loading when the document is complete
+CRASH_TIMEOUT_S = 1.0
+CLOSE_TIMEOUT_S = 3.0
+READ_ATTEMPTS = 4  # a script that navigates takes the document away under the reader
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+READ_PAGE_JS = f"""() => {{
+  const html = document.documentElement ? document.documentElement.outerHTML : "";
+  const navigation = performance.getEntriesByType("navigation")[0];
+  const page = {{url: location.href, content_type: document.contentType, characters: html.length,
+    status: navigation && navigation.responseStatus || 0, html: "", login: null}};
+  if (html.length > {MAX_HTML_CHARACTERS}) return page;
+  return {{...page, html, login: ({LOGIN_FACTS_JS})()}};
+}}"""
+
+WhyRefused = Callable[[str], str | None]  # of a URL: the guard's reason
+
+
+class Reading(Record, frozen=True, kw_only=True):
+    """What the script saw; a page can forge it all but ``url``."""
+
+    url: str
+    content_type: str
+    characters: int
+    status: int  # 0 when the page hides it
+    html: str
+    login: LoginFormFacts | None
+
+
+class Tab:
+    """One tab, bound to the host that it was opened for."""
+
+    def __init__(self, page: Page, session: CDPSession, host: str) -> None:
+        self.host = host
+        self.is_spent = False
+        self._page = page
+        self._session = session  # opened while the page still answers
+        self._is_hung = False
+        self._navigations = 0
+        self._documents = 0  # since the navigation began
+        page.on("domcontentloaded", self._count_document)
+
+    @classmethod
+    async def attach(cls, page: Page, host: str) -> Tab:
+        """Make a tab for *host* of a new page."""
+        return cls(page, await page.context.new_cdp_session(page), host)
+
+    async def read(self, url: str, *, timeout_s: float, why_refused: WhyRefused) -> PageSnapshot:
+        """Go to *url* and return what is there after its scripts ran; raises ``PageError``.
+
+        The caller holds the deadline, because a page can keep the script from answering; *timeout_s* only lets the
+        browser give up too. A tab that was cancelled here or raised is spent.
+        """
+        is_fine = False
+        try:
+            snapshot = await self._navigate_and_read(urldefrag(url).url, timeout_s, why_refused)
+            is_fine = True
+        except (asyncio.CancelledError, PlaywrightTimeoutError) as error:
+            self._is_hung = True
+            if isinstance(error, PlaywrightTimeoutError):
+                raise page_error("timeout", url) from None
+            raise
+        except Error as error:
+            raise page_error(kind_of(error.message), url) from None
+        finally:
+            self.is_spent = not is_fine or self._navigations >= MAX_NAVIGATIONS or host_of(self._page.url) != self.host
+        return snapshot
+
+    async def discard(self) -> None:
+        """Close the tab within a few seconds, also when its page hangs; raises ``TimeoutError`` when it does not close.
+
+        Crashing the renderer of a hung page first takes a tenth of the time that closing it does.
+        """
+        if self._is_hung:
+            with contextlib.suppress(Error, TimeoutError):
+                async with asyncio.timeout(CRASH_TIMEOUT_S):
+                    await self._session.send("Page.crash")
+        with contextlib.suppress(Error):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._page.close()
+
+    def _count_document(self, _: Page) -> None:
+        self._documents += 1
+
+    async def _navigate_and_read(self, url: str, timeout_s: float, why_refused: WhyRefused) -> PageSnapshot:
+        self._navigations += 1
+        self._documents = 0
+        try:
+            response = await self._page.goto(url, wait_until="domcontentloaded", timeout=(timeout_s + 1) * 1000)
+        except PlaywrightTimeoutError:
+            raise
+        except Error as error:
+            if "interrupted by another navigation" not in error.message:
+                return await self._judge(error, url, why_refused)
+            response = None  # a script led on; the script that reads knows where to
+        if response is not None and response.status < 400 and not is_html(response):
+            raise page_error("not_html", url)
+        reading = await self._read()
+        return await self._check(url, response, reading, why_refused)
+
+    async def _read(self) -> Reading:
+        for attempt in range(READ_ATTEMPTS):
+            with contextlib.suppress(PlaywrightTimeoutError):
+                await self._page.wait_for_load_state("load", timeout=LOAD_GRACE_S * 1000)
+            try:
+                return msgspec.convert(await self._page.evaluate(READ_PAGE_JS), Reading)
+            except Error as error:
+                if "context was destroyed" not in error.message or attempt == READ_ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _check(
+        self, url: str, response: Response | None, reading: Reading, why_refused: WhyRefused
+    ) -> PageSnapshot:
+        if not reading.url.startswith(("http://", "https://")):  # a script led to where the browser would not go
+            raise await self._refusal(url, why_refused)
+        is_led_on = response is None or self._documents > 1
+        status = reading.status if is_led_on or response is None else response.status
+        if reading.characters > MAX_HTML_CHARACTERS:
+            raise page_error("too_large", url)
+        if status < 400 and reading.content_type not in HTML_TYPES:
+            raise page_error("not_html", url)
+        is_redirected = response is not None and response.request.redirected_from is not None
+        return PageSnapshot(
+            url=reading.url,
+            status=status,
+            content_type=reading.content_type,
+            html=reading.html,
+            was_redirected=is_redirected or (is_led_on and urldefrag(reading.url).url != url),
+            login_form=reading.login,
+            cookies=None,
+        )
+
+    async def _judge(self, error: Error, url: str, why_refused: WhyRefused) -> PageSnapshot:
+        """Return the snapshot of an answer without a body, which Chromium reports as an error; raise for all else."""
+        name = net_error(error.message)
+        if name in THROUGH_GUARD:
+            raise await self._refusal(url, why_refused)
+        last = await self._last_navigation()
+        response = await last.response() if last is not None and name in {*EMPTY_BODY, "ERR_ABORTED"} else None
+        if response is None:
+            raise page_error(kind_of(error.message), url)
+        if name == "ERR_ABORTED":  # 204 and 205 leave the old page standing
+            raise page_error("not_html" if response.status in {204, 205} else "network", url)
+        return PageSnapshot(
+            url=response.url,
+            status=response.status,
+            content_type=response.headers.get("content-type", ""),
+            html="",
+            was_redirected=response.request.redirected_from is not None,
+            login_form=None,
+            cookies=None,
+        )
+
+    async def _refusal(self, url: str, why_refused: WhyRefused) -> Exception:
+        last = await self._last_navigation()
+        target = url if last is None else last.url  # a redirect may have led elsewhere
+        return page_error(why_refused(target) or "network", target)
+
+    async def _last_navigation(self) -> Request | None:
+        for request in reversed(await self._page.requests()):
+            with contextlib.suppress(Error):  # its frame may be gone
+                if request.is_navigation_request() and request.frame == self._page.main_frame:
+                    return request
+        return None
+
+
+def host_of(url: str) -> str:
+    """Return the host of *url* in lower case, empty when it has none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_html(response: Response) -> bool:
+    """Return whether the response says that it is HTML, or says nothing."""
+    content_type = response.headers.get("content-type", "")
+    return not content_type or content_type.partition(";")[0].strip().lower() in HTML_TYPES

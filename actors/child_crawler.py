@@ -1,0 +1,83 @@
+"""Owns the crawl of one page at a time: lease, metadata, credential, browser, document, links; one report in the end.
+
+It asks the manager for what the page inherits, never a message for it, so it reads what was acknowledged last (I7).
+What it finds travels in one completion, which the manager writes in one transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from ..engine.clock import Clock
+from ..engine.crawl_jobs import PAGE
+from ..engine.errors import BequestError, EngineStoppedError
+from ..engine.records import Completion, Lease, LeaseRef
+from .address import Address
+from .messages import CompleteJobs, ReleaseLeases
+from .page_crawl import PageCrawl
+from .standing_messages import Assigned, WantJobs
+from .supervised import Overseer, SupervisedActor
+
+logger = logging.getLogger(__name__)
+
+LEASE_S = 180.0  # a longer page renews it before it is fetched
+
+
+class ChildCrawlerActor(SupervisedActor):
+    """Is told ``Assigned`` by the manager; *jitter* draws from [0, 1) for the waits between attempts."""
+
+    def __init__(
+        self, overseer: Overseer, manager: Address, browser: Address, *, clock: Clock, jitter: Callable[[], float]
+    ) -> None:
+        super().__init__(overseer)
+        self._manager = manager
+        self._crawl = PageCrawl(manager, browser, clock=clock, jitter=jitter, lease_s=LEASE_S)
+        self._held: list[Lease] = []
+
+    def on_start(self) -> None:
+        """Say that it is free."""
+        super().on_start()
+        self._want()
+
+    def receive(self, message: object) -> None:
+        """Crawl what was assigned."""
+        match message:
+            case Assigned(leases=leases):
+                self._held = list(leases)
+                self._work()
+            case _:
+                logger.warning("a crawler was sent what it does not know", extra={"type": type(message).__name__})
+
+    def on_stop(self) -> None:
+        """Give back what it has not finished; the attempt does not count."""
+        super().on_stop()
+        self._release()
+
+    def _work(self) -> None:
+        completions: list[Completion] = []
+        try:
+            while self._held:
+                completions.append(self._crawl.crawl(self._held[0]))
+                self._held.pop(0)
+        except EngineStoppedError:
+            self._release()
+            if completions:
+                self._manager.tell(CompleteJobs(completions=tuple(completions)))
+            return
+        self._want(*completions)
+
+    def _want(self, *completions: Completion) -> None:
+        self._manager.tell(
+            WantJobs(worker=self.actor_ref, kind=PAGE, limit=1, lease_s=LEASE_S, completions=completions)
+        )
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        if not held:
+            return
+        try:
+            refs = tuple(LeaseRef(job_id=lease.job_id, token=lease.token) for lease in held)
+            self._manager.tell(ReleaseLeases(leases=refs))
+        except BequestError:
+            logger.debug("leases are left to the next start", extra={"jobs": [lease.job_id for lease in held]})

@@ -1,0 +1,126 @@
+"""Owns the way from a definition to a run, in one strict order, one ask after the other:
+
+1. ``CreateJob`` makes the parent, waiting, with its definition and its ``job_definition_id`` column in one write;
+2. its metadata is fully populated;
+3. ``UpdateJobMetadata`` is acknowledged, or reported failed: then the run goes on with a warning (I6);
+4. only then ``SpawnChildren`` makes the first pages visible and seals the parent;
+5. only then ``StartMonitoring``.
+
+Each step is idempotent, so after a crash anywhere 2 to 5 are done again for every parent that is not sealed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pykka
+
+from ..engine.clock import Clock
+from ..engine.crawl_jobs import CRAWL, parent_job, parent_metadata, seed_jobs
+from ..engine.definitions import Definition, definition_from
+from ..engine.errors import BequestError, DefinitionError
+from ..engine.records import Created, Job, JobError, Json, LogEntry, State
+from .address import Address
+from .asking import Ask, answer
+from .executor_messages import StartMonitoring, StartRun, TakeUpRuns
+from .messages import (
+    AddJobLog,
+    CreateJob,
+    GetDefinition,
+    GetJob,
+    ListOpenRuns,
+    SpawnChildren,
+    UpdateJobMetadata,
+    UpdateJobStatus,
+)
+from .supervised import Overseer, SupervisedActor
+
+logger = logging.getLogger(__name__)
+
+METADATA_LOST = "parent metadata was not written; auth may not work for child jobs"
+
+
+class ExecutorActor(SupervisedActor):
+    """Answers ``StartRun`` and ``TakeUpRuns``."""
+
+    def __init__(self, overseer: Overseer, manager: Address, monitor: Address, clock: Clock) -> None:
+        super().__init__(overseer)
+        self._manager = manager
+        self._monitor = monitor
+        self._clock = clock
+
+    def receive(self, message: object) -> None:
+        """Do what is asked; an error of it is the answer."""
+        match message:
+            case Ask(message=StartRun() as asked, reply=reply):
+                self._answer(reply, self.start_run, asked)
+            case Ask(message=TakeUpRuns(), reply=reply):
+                self._answer(reply, self._take_up_runs)
+            case _:
+                logger.warning("the executor was sent what it does not know", extra={"type": type(message).__name__})
+
+    def start_run(self, asked: StartRun) -> int:
+        """Take the steps and return the parent's id."""
+        job = parent_job(asked.definition, key=asked.key)
+        created: Created = self._manager.ask(CreateJob(job=job, definition=asked.definition))
+        parent: Job = self._manager.ask(GetJob(job_id=created.job_id))
+        if created.is_new:
+            logger.info("run started", extra={"job_id": parent.id, "definition": asked.definition.name})
+        self._go_on(parent, asked.definition)
+        return parent.id
+
+    def bequeath(self, parent_id: int, metadata: dict[str, Json]) -> None:
+        """Have the metadata written; a failure is reported and survived, for children can ask the definition."""
+        try:
+            self._manager.ask(UpdateJobMetadata(job_id=parent_id, metadata=metadata))
+        except BequestError as error:
+            fields: dict[str, Json] = {"parent_id": parent_id, "cause": str(error)}
+            logger.warning(METADATA_LOST, extra=fields)
+            self._log(parent_id, METADATA_LOST, fields)
+        else:
+            logger.debug("parent metadata written", extra={"parent_id": parent_id, "keys": len(metadata)})
+
+    def make_visible(self, parent_id: int, definition: Definition, definition_id: int) -> None:
+        """Make the first pages claimable; there will be no others but those that pages find."""
+        seeds = seed_jobs(definition, definition_id)
+        self._manager.ask(SpawnChildren(parent_id=parent_id, jobs=seeds, seal=True))
+
+    def _go_on(self, parent: Job, definition: Definition) -> None:
+        """Take steps 2 to 5 where they are still to be taken."""
+        if parent.definition_id is None:
+            raise DefinitionError(f"run {parent.id} names no definition, so it cannot go on; cancel it")
+        if not parent.sealed:
+            self.hand_over(parent.id, definition, parent.definition_id)
+        self._monitor.tell(StartMonitoring(parent_id=parent.id))
+
+    def hand_over(self, parent_id: int, definition: Definition, definition_id: int) -> None:
+        """Take steps 2 to 4, in this order and no other."""
+        self.bequeath(parent_id, parent_metadata(definition, definition_id))
+        self.make_visible(parent_id, definition, definition_id)
+
+    def _take_up_runs(self) -> int:
+        runs: list[Job] = self._manager.ask(ListOpenRuns(kind=CRAWL))
+        for parent in runs:
+            try:
+                stored = self._manager.ask(GetDefinition(definition_id=parent.definition_id or 0))
+                definition = definition_from(stored.body, source=f"definition {stored.name!r} of run {parent.id}")
+                self._go_on(parent, definition)
+            except DefinitionError as error:
+                logger.exception("run cannot go on", extra={"job_id": parent.id, "cause": str(error)})
+                failure = JobError(type="definition", message=str(error))
+                self._manager.ask(SpawnChildren(parent_id=parent.id, jobs=(), seal=True))
+                self._manager.ask(UpdateJobStatus(job_id=parent.id, state=State.FAILED, error=failure))
+        return len(runs)
+
+    def _log(self, job_id: int, message: str, fields: dict[str, Json]) -> None:
+        entry = LogEntry(job_id=job_id, at=self._clock.now(), level="WARNING", message=message, fields=fields)
+        self._manager.tell(AddJobLog(entries=(entry,)))
+
+    def _answer(self, reply: pykka.Future[Any], act: Any, *arguments: Any) -> None:
+        try:
+            result = act(*arguments)
+        except BequestError as error:
+            answer(reply, error)
+        else:
+            reply.set(result)

@@ -1,0 +1,150 @@
+"""Owns what a caller holds of an engine's parts: a run, and the stored credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..engine.clock import Clock
+from ..engine.credentials import Credential
+from ..engine.errors import CredentialNeededError, DeadlineError, KeyNeededError
+from ..engine.keys import KeySource
+from ..engine.records import Counts, CredentialEntry, Job, LogEntry, SealedCredential, State, StoredDocument
+from ..engine.run_status import RunStatus
+from ..engine.vault import Vault
+from .address import Address
+from .messages import (
+    CancelRun,
+    GetCredential,
+    GetCredentialVersion,
+    GetJob,
+    GetRunStatus,
+    ListCredentials,
+    PutCredential,
+    RemoveCredential,
+)
+from .query_messages import ListDocuments, ListLogs
+from .standing_messages import AwaitChange, AwaitSettled
+
+PAGE_OF_DOCUMENTS = 100
+FOREVER_S = 10 * 365 * 86_400.0
+
+
+class Run:
+    """One run of a definition."""
+
+    def __init__(self, job_id: int, manager: Address, reader: Address) -> None:
+        self.id = job_id
+        self._manager = manager
+        self._reader = reader
+
+    def status(self) -> RunStatus:
+        """Return where it stands."""
+        found: RunStatus = self._manager.ask(GetRunStatus(job_id=self.id))
+        return found
+
+    def stats(self) -> Counts:
+        """Return how many pages it has in each state."""
+        return self.status().pages
+
+    def job(self) -> Job:
+        """Return its parent job."""
+        found: Job = self._manager.ask(GetJob(job_id=self.id))
+        return found
+
+    def wait(self, timeout_s: float = FOREVER_S) -> State:
+        """Wait until it has ended and return its state.
+
+        Raises ``CredentialNeededError`` when it is stalled: what is unfinished waits for a credential. Raises
+        ``DeadlineError`` after *timeout_s* seconds; the run goes on.
+        """
+        status: RunStatus = self._manager.ask(AwaitSettled(job_id=self.id), timeout_s=timeout_s)
+        if status.is_stalled:
+            raise CredentialNeededError(stalled(status))
+        return status.state
+
+    def progress(self, timeout_s: float = FOREVER_S) -> Iterator[RunStatus]:
+        """Yield where it stands now and after every change, until it has ended or is stalled."""
+        status = self.status()
+        yield status
+        while not status.is_settled:
+            status = self._manager.ask(AwaitChange(seen=status), timeout_s=timeout_s)
+            yield status
+
+    def changed_since(self, seen: RunStatus, *, timeout_s: float) -> RunStatus:
+        """Return where it stands once that differs from *seen*, or after *timeout_s* seconds what it is then."""
+        try:
+            status: RunStatus = self._manager.ask(AwaitChange(seen=seen), timeout_s=timeout_s)
+        except DeadlineError:
+            return seen
+        return status
+
+    def documents(self) -> Iterator[StoredDocument]:
+        """Yield what its pages left, in the order that they were found."""
+        after_id = 0
+        while True:
+            page = ListDocuments(parent_id=self.id, after_id=after_id, limit=PAGE_OF_DOCUMENTS)
+            documents: list[StoredDocument] = self._reader.ask(page)
+            yield from documents
+            if len(documents) < PAGE_OF_DOCUMENTS:
+                return
+            after_id = documents[-1].job_id
+
+    def logs(self) -> list[LogEntry]:
+        """Return its log and that of its pages, in one order."""
+        numbered: list[tuple[int, LogEntry]] = self._reader.ask(ListLogs(job_id=self.id, limit=1_000_000))
+        return [entry for _, entry in numbered]
+
+    def cancel(self) -> int:
+        """Cancel it with all its pages and return how many jobs that ended."""
+        cancelled: int = self._manager.ask(CancelRun(job_id=self.id))
+        return cancelled
+
+
+class Credentials:
+    """The stored credentials of an engine; what is secret of them is sealed and opened here or in the browser alone."""
+
+    def __init__(self, manager: Address, key: KeySource | None, clock: Clock, database_id: str) -> None:
+        self._manager = manager
+        self._key = key
+        self._clock = clock
+        self._database_id = database_id
+
+    def put(self, credential: Credential) -> int:
+        """Seal and keep a credential; durable on return, and pages that waited for it are due: return how many.
+
+        Raises ``KeyNeededError`` without a key, and ``CredentialFormatError`` when none of its cookies can be used.
+        """
+        credential.admitted(self._clock.now())
+        vault = self.vault()
+        version: int = self._manager.ask(GetCredentialVersion(auth_id=credential.auth_id))
+        sealed = vault.seal(credential, version=version + 1, now=self._clock.now())
+        woken: int = self._manager.ask(PutCredential(sealed=sealed))
+        return woken
+
+    def get(self, auth_id: str) -> Credential | None:
+        """Return a credential, opened, or None; raises ``KeyNeededError`` and ``SealError``."""
+        sealed: SealedCredential | None = self._manager.ask(GetCredential(auth_id=auth_id))
+        return None if sealed is None else self.vault().open(sealed)
+
+    def list(self) -> list[CredentialEntry]:
+        """Return what is known of all without a key."""
+        entries: list[CredentialEntry] = self._manager.ask(ListCredentials())
+        return entries
+
+    def remove(self, auth_id: str) -> None:
+        """Remove a credential; raises ``CredentialNotFoundError``."""
+        self._manager.ask(RemoveCredential(auth_id=auth_id))
+
+    def vault(self) -> Vault:
+        """Return the vault with the engine's key; raises ``KeyNeededError`` and ``KeyFileError``."""
+        if self._key is None:
+            raise KeyNeededError("a secret is stored only with a key, and the engine has none; pass key=KeyFile(...)")
+        return Vault(self._key(), self._database_id)
+
+
+def stalled(status: RunStatus) -> str:
+    """Return what is said of a run that waits for a credential."""
+    return (
+        f"run {status.job_id} is stalled: {status.pages.waiting} pages wait for a credential that works;"
+        f" see `bequest job {status.job_id}`, put a new one with `bequest auth add`, and run it again"
+    )

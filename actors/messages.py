@@ -1,0 +1,356 @@
+"""Owns what the manager is asked; each message carries its own verb.
+
+``apply(store)`` runs inside the manager's transaction and its result is the reply, sent once that is durable. Where
+neighbours of one type are cheaper together, ``apply_all`` does them in one statement and returns their results in
+order. A new operation is one message here and one verb of the store.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import msgspec
+
+from ..engine.definitions import Definition
+from ..engine.records import (
+    Completion,
+    Created,
+    CredentialEntry,
+    Inheritance,
+    Job,
+    JobError,
+    Json,
+    Lease,
+    LeaseRef,
+    LogEntry,
+    NewJob,
+    Progress,
+    Record,
+    SealedCredential,
+    State,
+    StoredDefinition,
+)
+from ..engine.run_status import RunStatus, status_of
+from ..engine.store import Store
+
+
+class Request(Record, frozen=True, kw_only=True):
+    """A message to the manager."""
+
+    is_coalesced: ClassVar[bool] = False  # whether neighbours go through ``apply_all``
+
+    def apply(self, store: Store) -> Any:  # Any: each message has its own reply
+        """Do it and return the reply."""
+        raise NotImplementedError
+
+    @classmethod
+    def apply_all(cls, store: Store, messages: Sequence[Self]) -> list[Any]:
+        """Do all of *messages* and return their replies in order."""
+        return [message.apply(store) for message in messages]
+
+
+class CreateJob(Request, frozen=True, kw_only=True):
+    """Make a job without a parent; reply ``Created``. With a definition, that is kept and named in the same write."""
+
+    is_coalesced: ClassVar[bool] = True
+    job: NewJob
+    definition: Definition | None = None
+
+    def apply(self, store: Store) -> Created:
+        """Make it."""
+        return self.apply_all(store, [self])[0]
+
+    @classmethod
+    def apply_all(cls, store: Store, messages: Sequence[Self]) -> list[Created]:
+        """Make all of them in one statement."""
+        return store.jobs.create([message._named(store) for message in messages])
+
+    def _named(self, store: Store) -> NewJob:
+        if self.definition is None:
+            return self.job
+        return msgspec.structs.replace(self.job, definition_id=store.definitions.save(self.definition).id)
+
+
+class CreateJobs(Request, frozen=True, kw_only=True):
+    """Make many jobs without a parent, all or none (I12); reply a list of ``Created``."""
+
+    jobs: tuple[NewJob, ...]
+
+    def apply(self, store: Store) -> list[Created]:
+        """Make them."""
+        return store.jobs.create(self.jobs)
+
+
+class SpawnChildren(Request, frozen=True, kw_only=True):
+    """Make children of a job visible; reply their ids, None where a key is taken or the limit is reached."""
+
+    parent_id: int
+    jobs: tuple[NewJob, ...]
+    seal: bool = False  # whether these are the last that the parent's steps make
+
+    def apply(self, store: Store) -> list[int | None]:
+        """Make them."""
+        return store.jobs.spawn(self.parent_id, self.jobs, seal=self.seal)
+
+
+class UpdateJobStatus(Request, frozen=True, kw_only=True):
+    """Move a job that nobody runs to another state."""
+
+    job_id: int
+    state: State
+    error: JobError | None = None
+
+    def apply(self, store: Store) -> None:
+        """Move it."""
+        store.jobs.update_status(self.job_id, self.state, error=self.error)
+
+
+class UpdateJobProgress(Request, frozen=True, kw_only=True):
+    """Note how far a job is."""
+
+    job_id: int
+    progress: Progress
+    token: int | None = None  # of the lease, where the job is running
+
+    def apply(self, store: Store) -> None:
+        """Note it."""
+        store.jobs.update_progress(self.job_id, self.progress, token=self.token)
+
+
+class UpdateJobConfig(Request, frozen=True, kw_only=True):
+    """Replace the config of a job that was never claimed and has no child."""
+
+    job_id: int
+    config: Json
+
+    def apply(self, store: Store) -> None:
+        """Replace it."""
+        store.jobs.update_config(self.job_id, self.config)
+
+
+class UpdateJobMetadata(Request, frozen=True, kw_only=True):
+    """Merge keys into a job's metadata; acknowledged means that every child reads them from now on (I6, I7)."""
+
+    job_id: int
+    metadata: dict[str, Json]
+
+    def apply(self, store: Store) -> None:
+        """Merge them."""
+        store.jobs.update_metadata(self.job_id, self.metadata)
+
+
+class IncrementJobMetadata(Request, frozen=True, kw_only=True):
+    """Add to a counter in a job's metadata; reply the sum."""
+
+    job_id: int
+    key: str
+    by: int = 1
+
+    def apply(self, store: Store) -> int:
+        """Add it."""
+        return store.jobs.increment_metadata(self.job_id, self.key, self.by)
+
+
+class GetJob(Request, frozen=True, kw_only=True):
+    """Reply one ``Job``."""
+
+    job_id: int
+
+    def apply(self, store: Store) -> Job:
+        """Read it."""
+        return store.jobs.get(self.job_id)
+
+
+class GetRunStatus(Request, frozen=True, kw_only=True):
+    """Reply the ``RunStatus`` of a job."""
+
+    job_id: int
+
+    def apply(self, store: Store) -> RunStatus:
+        """Read it."""
+        return status_of(store.queries.job(self.job_id))
+
+
+class GetParentMetadata(Request, frozen=True, kw_only=True):
+    """Reply the ``Inheritance`` that a child of that parent has."""
+
+    parent_id: int
+
+    def apply(self, store: Store) -> Inheritance:
+        """Read it."""
+        return store.jobs.inheritance(self.parent_id)
+
+
+class ListOpenRuns(Request, frozen=True, kw_only=True):
+    """Reply the unfinished jobs of that kind that have no parent."""
+
+    kind: str
+
+    def apply(self, store: Store) -> list[Job]:
+        """Read them."""
+        return store.jobs.open_parents(self.kind)
+
+
+class AddJobLog(Request, frozen=True, kw_only=True):
+    """Add lines to the logs of jobs."""
+
+    is_coalesced: ClassVar[bool] = True
+    entries: tuple[LogEntry, ...]
+
+    def apply(self, store: Store) -> None:
+        """Add them."""
+        store.logs.add(self.entries)
+
+    @classmethod
+    def apply_all(cls, store: Store, messages: Sequence[Self]) -> list[None]:
+        """Add all of them in one statement."""
+        store.logs.add([entry for message in messages for entry in message.entries])
+        return [None] * len(messages)
+
+
+class ClaimJobs(Request, frozen=True, kw_only=True):
+    """Claim up to *limit* due jobs; reply their ``Lease`` records, perhaps none."""
+
+    kind: str
+    limit: int
+    lease_s: float
+
+    def apply(self, store: Store) -> list[Lease]:
+        """Claim them."""
+        return store.leases.claim(self.kind, self.limit, self.lease_s)
+
+
+class CompleteJobs(Request, frozen=True, kw_only=True):
+    """End attempts, with all that they left; reply the ids of the jobs whose lease was lost."""
+
+    is_coalesced: ClassVar[bool] = True
+    completions: tuple[Completion, ...]
+
+    def apply(self, store: Store) -> list[int]:
+        """End them."""
+        return store.leases.complete(self.completions)
+
+    @classmethod
+    def apply_all(cls, store: Store, messages: Sequence[Self]) -> list[list[int]]:
+        """End all of them in one statement."""
+        refused = set(store.leases.complete([one for message in messages for one in message.completions]))
+        return [[one.job_id for one in message.completions if one.job_id in refused] for message in messages]
+
+
+class RenewLeases(Request, frozen=True, kw_only=True):
+    """Let leases last so many seconds from now; reply the ids of the jobs whose lease was lost."""
+
+    leases: tuple[LeaseRef, ...]
+    lease_s: float
+
+    def apply(self, store: Store) -> list[int]:
+        """Renew them."""
+        return store.leases.renew(self.leases, self.lease_s)
+
+
+class ReleaseLeases(Request, frozen=True, kw_only=True):
+    """Give leases back unused; reply the ids of the jobs whose lease was lost."""
+
+    leases: tuple[LeaseRef, ...]
+
+    def apply(self, store: Store) -> list[int]:
+        """Give them back."""
+        return store.leases.release(self.leases)
+
+
+class ReclaimLeases(Request, frozen=True, kw_only=True):
+    """Put back all that a former owner of the database was running; reply how many jobs."""
+
+    def apply(self, store: Store) -> int:
+        """Put them back."""
+        return store.leases.reclaim()
+
+
+class FallDue(Request, frozen=True, kw_only=True):
+    """End the leases whose deadline has passed, make claimable what is due, and see when the next thing falls due."""
+
+    def apply(self, store: Store) -> None:
+        """Do it."""
+        store.leases.expire()
+        store.leases.promote()
+        store.changes.wake_at = min(store.changes.wake_at, store.leases.next_wake() or math.inf)
+
+
+class CancelRun(Request, frozen=True, kw_only=True):
+    """Cancel a job with all its descendants; reply how many jobs."""
+
+    job_id: int
+
+    def apply(self, store: Store) -> int:
+        """Cancel them."""
+        return store.jobs.cancel(self.job_id)
+
+
+class SaveDefinition(Request, frozen=True, kw_only=True):
+    """Keep a definition; reply the ``StoredDefinition``, an older equal one where there is one."""
+
+    definition: Definition
+
+    def apply(self, store: Store) -> StoredDefinition:
+        """Keep it."""
+        return store.definitions.save(self.definition)
+
+
+class GetDefinition(Request, frozen=True, kw_only=True):
+    """Reply one ``StoredDefinition``."""
+
+    definition_id: int
+
+    def apply(self, store: Store) -> StoredDefinition:
+        """Read it."""
+        return store.definitions.get(self.definition_id)
+
+
+class PutCredential(Request, frozen=True, kw_only=True):
+    """Keep a sealed credential; what waited for it is due again in the same write; reply how many jobs."""
+
+    sealed: SealedCredential
+
+    def apply(self, store: Store) -> int:
+        """Keep it."""
+        return store.credentials.put(self.sealed)
+
+
+class GetCredential(Request, frozen=True, kw_only=True):
+    """Reply one ``SealedCredential``, or None."""
+
+    auth_id: str
+
+    def apply(self, store: Store) -> SealedCredential | None:
+        """Read it."""
+        return store.credentials.get(self.auth_id)
+
+
+class GetCredentialVersion(Request, frozen=True, kw_only=True):
+    """Reply the newest version that the name has had, 0 for none; the next one is sealed for that and one."""
+
+    auth_id: str
+
+    def apply(self, store: Store) -> int:
+        """Read it."""
+        return store.credentials.version(self.auth_id)
+
+
+class ListCredentials(Request, frozen=True, kw_only=True):
+    """Reply all ``CredentialEntry`` records by name."""
+
+    def apply(self, store: Store) -> list[CredentialEntry]:
+        """Read them."""
+        return store.credentials.entries()
+
+
+class RemoveCredential(Request, frozen=True, kw_only=True):
+    """Remove a credential."""
+
+    auth_id: str
+
+    def apply(self, store: Store) -> None:
+        """Remove it."""
+        store.credentials.remove(self.auth_id)

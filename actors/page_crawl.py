@@ -1,0 +1,224 @@
+"""Owns what is done for one page, from its lease to its completion; the actor around it only schedules.
+
+The chain: the parent's metadata, else the definition named by the parent's column, else anonymous. Every step of it is
+noted in the job's log, as counts and names, never values.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from ..engine.clock import Clock
+from ..engine.crawl_jobs import PageConfig, link_jobs
+from ..engine.definitions import AuthPolicy, Definition, definition_from
+from ..engine.errors import BequestError, EngineStoppedError, PageError, VaultError
+from ..engine.extract import extract
+from ..engine.inheritance import SessionChoice, choose_session
+from ..engine.outcomes import Outcome, Verdict, judge, page_error_outcome, place
+from ..engine.pages import PageRequest, PageSnapshot
+from ..engine.policies import retry_at
+from ..engine.records import (
+    Completion,
+    Document,
+    Inheritance,
+    JobError,
+    Lease,
+    LeaseRef,
+    SealedCredential,
+    State,
+    StoredDefinition,
+)
+from ..engine.urls import Scope, UrlScope, url_key
+from .address import Address
+from .browser_messages import ANSWER_SLACK_S, FetchPage
+from .messages import GetCredential, GetDefinition, GetParentMetadata, RenewLeases
+from .page_log import PageLog
+
+logger = logging.getLogger(__name__)
+
+
+class PageCrawl:
+    """Crawls pages, one call each."""
+
+    def __init__(
+        self, manager: Address, browser: Address, *, clock: Clock, jitter: Callable[[], float], lease_s: float
+    ) -> None:
+        self._manager = manager
+        self._browser = browser
+        self._clock = clock
+        self._jitter = jitter
+        self._lease_s = lease_s
+        self._definitions: dict[int, Definition] = {}  # stored ones never change
+
+    def crawl(self, lease: Lease) -> Completion:
+        """Return how the attempt ended; raises ``EngineStoppedError`` when it was cut short."""
+        log = PageLog(lease.job_id, self._clock)
+        try:
+            completion = self._attempt(lease, log)
+        except EngineStoppedError:
+            raise
+        except BequestError as error:
+            completion = self._failed(lease, JobError(type=type(error).__name__, message=str(error)))
+        except Exception as error:
+            logger.exception("a page crawl failed unexpectedly", extra={"job_id": lease.job_id})
+            completion = self._again(lease, JobError(type="internal", message=f"unexpected {type(error).__name__}"))
+        if completion.error is not None:
+            log.warning("page not stored", error=completion.error.type, cause=completion.error.message)
+        return msgspec.structs.replace(completion, logs=log.entries)
+
+    def _attempt(self, lease: Lease, log: PageLog) -> Completion:
+        page = msgspec.convert(lease.config, PageConfig)
+        inheritance = self._inheritance(lease)
+        definition = self._definition(inheritance, page)
+        choice = choose_session(inheritance.metadata, definition)
+        log.chain(inheritance, choice)
+        sealed = self._credential(choice, log)
+        policy = policy_of(definition, choice)
+        if choice.auth_id is not None and sealed is None and policy is AuthPolicy.REQUIRE:
+            return waiting(lease, choice.auth_id, 0, needed(choice.auth_id))
+        snapshot = self._fetch(lease, page, definition, sealed)
+        if isinstance(snapshot, Outcome):
+            return self._ended(lease, snapshot, choice, sealed)
+        if sealed is not None:
+            log.cookies(sealed.auth_id, snapshot.cookies)
+        outcome = judge(snapshot, auth_policy=policy, auth_id=choice.auth_id)
+        if outcome.verdict is not Verdict.CONTENT:
+            return self._ended(lease, outcome, choice, sealed)
+        if snapshot.was_redirected and not stays_in_scope(snapshot.url, definition):
+            return self._failed(lease, left_scope(snapshot.url))
+        return self._stored(lease, page, definition, inheritance.definition_id, snapshot, sealed)
+
+    def _inheritance(self, lease: Lease) -> Inheritance:
+        if lease.parent_id is None:
+            raise BequestError(f"page job {lease.job_id} has no parent to inherit from; pages are made by a run")
+        found: Inheritance = self._manager.ask(GetParentMetadata(parent_id=lease.parent_id))
+        return found
+
+    def _definition(self, inheritance: Inheritance, page: PageConfig) -> Definition:
+        """Return the definition named by the column; a run without one is this page alone."""
+        definition_id = inheritance.definition_id
+        if definition_id is None:
+            return Definition(name="page", start_urls=(page.url,), max_depth=0)
+        if definition_id not in self._definitions:
+            stored: StoredDefinition = self._manager.ask(GetDefinition(definition_id=definition_id))
+            self._definitions[definition_id] = definition_from(stored.body, source=f"definition {stored.name!r}")
+        return self._definitions[definition_id]
+
+    def _credential(self, choice: SessionChoice, log: PageLog) -> SealedCredential | None:
+        if choice.auth_id is None:
+            return None
+        sealed: SealedCredential | None = self._manager.ask(GetCredential(auth_id=choice.auth_id))
+        if sealed is None:
+            log.warning("credential not found", auth_id=choice.auth_id)
+        return sealed
+
+    def _fetch(
+        self, lease: Lease, page: PageConfig, definition: Definition, sealed: SealedCredential | None
+    ) -> PageSnapshot | Outcome:
+        timeout_s = definition.page_timeout_s
+        if timeout_s + ANSWER_SLACK_S > self._lease_s:
+            ref = LeaseRef(job_id=lease.job_id, token=lease.token)
+            self._manager.ask(RenewLeases(leases=(ref,), lease_s=timeout_s + 2 * ANSWER_SLACK_S))
+        request = PageRequest(
+            url=page.url, credential=sealed, allow_private=definition.allow_private, timeout_s=timeout_s
+        )
+        try:
+            found: PageSnapshot = self._browser.ask(FetchPage(request=request), timeout_s=timeout_s + ANSWER_SLACK_S)
+        except PageError as error:
+            return page_error_outcome(error)
+        except VaultError as error:
+            return Outcome(verdict=Verdict.NEEDS_SESSION, error=JobError(type="seal", message=str(error)))
+        return found
+
+    def _ended(
+        self, lease: Lease, outcome: Outcome, choice: SessionChoice, sealed: SealedCredential | None
+    ) -> Completion:
+        error = outcome.error or JobError(type="unknown", message="no reason was found")
+        match outcome.verdict:
+            case Verdict.RETRY:
+                return self._again(lease, error)
+            case Verdict.NEEDS_SESSION if choice.auth_id is not None:
+                return waiting(lease, choice.auth_id, 0 if sealed is None else sealed.version, error)
+        return self._failed(lease, error)
+
+    def _stored(
+        self,
+        lease: Lease,
+        page: PageConfig,
+        definition: Definition,
+        definition_id: int | None,
+        snapshot: PageSnapshot,
+        sealed: SealedCredential | None,
+    ) -> Completion:
+        content = extract(snapshot.html, snapshot.url)
+        document = Document(
+            url=snapshot.url,
+            url_key=url_key(snapshot.url),
+            status=snapshot.status,
+            title=whole_text(content.title),
+            markdown=whole_text(content.markdown),
+            depth=page.depth,
+            auth_id=None if sealed is None or snapshot.cookies is None else sealed.auth_id,
+            fetched_at=self._clock.now(),
+        )
+        return Completion(
+            job_id=lease.job_id,
+            token=lease.token,
+            state=State.COMPLETED,
+            document=document,
+            children=link_jobs(content.links, page, lease.job_id, definition, definition_id),
+        )
+
+    def _again(self, lease: Lease, error: JobError) -> Completion:
+        """Return a retry; the store makes it a failure when no attempt is left."""
+        at = retry_at(self._clock.now(), lease.attempts, jitter=self._jitter())
+        return Completion(job_id=lease.job_id, token=lease.token, state=State.PENDING, run_at=at, error=error)
+
+    def _failed(self, lease: Lease, error: JobError) -> Completion:
+        return Completion(job_id=lease.job_id, token=lease.token, state=State.FAILED, error=error)
+
+
+def policy_of(definition: Definition, choice: SessionChoice) -> AuthPolicy:
+    """Return the policy in force: a session that only the metadata names is required as one in the definition is."""
+    if definition.auth_policy is None and choice.auth_id is not None:
+        return AuthPolicy.REQUIRE
+    return definition.effective_auth_policy
+
+
+def waiting(lease: Lease, auth_id: str, version: int, error: JobError) -> Completion:
+    """Return a page that waits for a credential newer than *version*; its attempt does not count."""
+    return Completion(
+        job_id=lease.job_id,
+        token=lease.token,
+        state=State.WAITING,
+        waits_for=auth_id,
+        credential_version=version,
+        counts=False,
+        error=error,
+    )
+
+
+def needed(auth_id: str) -> JobError:
+    """Return what is written beside a page whose credential is not stored."""
+    message = f"credential {auth_id!r} is not stored; put it with `bequest auth add {auth_id} FILE --site HOST`"
+    return JobError(type="credential_needed", message=message)
+
+
+def stays_in_scope(url: str, definition: Definition) -> bool:
+    """Return whether a redirect to *url* stays where the run's links may lead; patterns are for links alone."""
+    scope = UrlScope(seeds=definition.start_urls, scope=Scope(definition.scope))
+    return scope.admits(url)
+
+
+def left_scope(url: str) -> JobError:
+    """Return what is written beside a page that led out of the run's scope."""
+    message = f"the page led to {place(url)}, outside the run's scope; make that a start URL, or set scope to any"
+    return JobError(type="left_scope", message=message)
+
+
+def whole_text(text: str) -> str:
+    """Return *text* as UTF-8 can hold it: a page's script can write half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,59 @@
+"""Owns the reads that list things; the reader serves them, or the manager where the database is in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine.queries import JobView, Queries
+from ..engine.records import LogEntry, State, StoredDocument
+from ..engine.store import Store
+from .messages import Request
+
+
+class Query(Request, frozen=True, kw_only=True):
+    """A read over one connection, whosever that is."""
+
+    def read(self, queries: Queries) -> Any:  # Any: each query has its own reply
+        """Read it."""
+        raise NotImplementedError
+
+    def apply(self, store: Store) -> Any:
+        """Read it in the manager."""
+        return self.read(store.queries)
+
+
+class ListJobs(Query, frozen=True, kw_only=True):
+    """Reply up to *limit* ``JobView`` records: jobs without a parent, or a parent's children."""
+
+    state: State | None = None
+    parent_id: int | None = None
+    after_id: int = 0
+    limit: int = 100
+
+    def read(self, queries: Queries) -> list[JobView]:
+        """Read them."""
+        return queries.jobs(state=self.state, parent_id=self.parent_id, after_id=self.after_id, limit=self.limit)
+
+
+class ListDocuments(Query, frozen=True, kw_only=True):
+    """Reply up to *limit* ``StoredDocument`` records of a run."""
+
+    parent_id: int
+    after_id: int = 0
+    limit: int = 100
+
+    def read(self, queries: Queries) -> list[StoredDocument]:
+        """Read them."""
+        return queries.documents(self.parent_id, after_id=self.after_id, limit=self.limit)
+
+
+class ListLogs(Query, frozen=True, kw_only=True):
+    """Reply the log of a job and its children: pairs of a number and a ``LogEntry``."""
+
+    job_id: int
+    after_id: int = 0
+    limit: int = 1000
+
+    def read(self, queries: Queries) -> list[tuple[int, LogEntry]]:
+        """Read it."""
+        return queries.logs(self.job_id, after_id=self.after_id, limit=self.limit)

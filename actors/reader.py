@@ -1,0 +1,51 @@
+"""Owns a connection that can only read, for listings and exports, so that long reads never hold up writes.
+
+Never a part of the chain: it may be a commit behind.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pykka
+
+from ..engine.clock import Clock
+from ..engine.database_file import open_reader
+from ..engine.errors import BequestError
+from ..engine.queries import Queries
+from .asking import Ask, answer
+from .query_messages import Query
+from .supervised import Overseer, SupervisedActor
+
+logger = logging.getLogger(__name__)
+
+
+class ReaderActor(SupervisedActor):
+    """Answers every ``Query`` over the database at *path*."""
+
+    def __init__(self, overseer: Overseer, path: str, clock: Clock) -> None:
+        super().__init__(overseer)
+        self._database = open_reader(path, clock=clock)
+        self._queries = Queries(self._database)
+
+    def receive(self, message: object) -> None:
+        """Read what is asked."""
+        match message:
+            case Ask(message=Query() as query, reply=reply):
+                self._answer(query, reply)
+            case _:
+                logger.warning("the reader was sent what is no query", extra={"type": type(message).__name__})
+
+    def on_stop(self) -> None:
+        """Close the connection."""
+        super().on_stop()
+        self._database.close()
+
+    def _answer(self, query: Query, reply: pykka.Future[Any]) -> None:
+        try:
+            result = query.read(self._queries)
+        except BequestError as error:
+            answer(reply, error)
+        else:
+            reply.set(result)

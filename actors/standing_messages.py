@@ -1,0 +1,113 @@
+"""Owns the messages that the manager may park: they wait for work, or for a change, without polling.
+
+``apply`` returns ``PARKED`` while there is nothing to answer; the manager does it again, in the same transaction, when
+a group made a change that concerns it.
+"""
+
+from __future__ import annotations
+
+import enum
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pykka
+
+from ..engine.changes import Changes
+from ..engine.records import Completion, Lease, Record
+from ..engine.run_status import RunStatus, status_of
+from ..engine.store import Store
+from .messages import Request
+
+
+class Parked(enum.Enum):
+    """The result of a message that goes on waiting."""
+
+    PARKED = enum.auto()
+
+
+PARKED = Parked.PARKED
+
+
+class Standing(Request, frozen=True, kw_only=True):
+    """A message that may be parked."""
+
+    def parked(self) -> Standing:
+        """Return what is left to do when it has been done once in vain."""
+        return self
+
+    def concerns(self, changes: Changes) -> bool:
+        """Whether it is worth doing again after *changes*."""
+        raise NotImplementedError
+
+    def deliver(self, result: Any) -> None:  # Any: each message has its own result
+        """Pass on the result where nobody waits for a reply."""
+
+
+class Assigned(Record, frozen=True, kw_only=True):
+    """What the manager tells a worker that wants jobs."""
+
+    leases: tuple[Lease, ...]
+
+
+class WantJobs(Standing, frozen=True, kw_only=True):
+    """Tell the manager that a worker is free, with what it has just done; it is told ``Assigned`` once there is work.
+
+    The worker holds no future while it is parked. Work that comes in a group is assigned in that same group.
+    """
+
+    worker: pykka.ActorRef[Any]
+    kind: str
+    limit: int
+    lease_s: float
+    completions: tuple[Completion, ...] = ()
+
+    def apply(self, store: Store) -> Assigned | Parked:
+        """End what was done and claim what is due."""
+        if self.completions:
+            store.leases.complete(self.completions)
+        leases = store.leases.claim(self.kind, self.limit, self.lease_s)
+        return Assigned(leases=tuple(leases)) if leases else PARKED
+
+    def parked(self) -> WantJobs:
+        """Return what is left to do."""
+        return msgspec.structs.replace(self, completions=())
+
+    def concerns(self, changes: Changes) -> bool:
+        """Whether a job became due."""
+        return changes.has_due_work
+
+    def deliver(self, result: Assigned) -> None:
+        """Tell the worker; one that has ended loses its leases to their deadline."""
+        with suppress(pykka.ActorDeadError):
+            self.worker.tell(result)
+
+
+class AwaitSettled(Standing, frozen=True, kw_only=True):
+    """Reply the ``RunStatus`` of a job once it is final or stalled."""
+
+    job_id: int
+
+    def apply(self, store: Store) -> RunStatus | Parked:
+        """Look."""
+        status = status_of(store.queries.job(self.job_id))
+        return status if status.is_settled else PARKED
+
+    def concerns(self, changes: Changes) -> bool:
+        """Whether the job or a child of it changed."""
+        return self.job_id in changes.jobs or self.job_id in changes.parents
+
+
+class AwaitChange(Standing, frozen=True, kw_only=True):
+    """Reply the ``RunStatus`` of a job once it differs from the one that was seen."""
+
+    seen: RunStatus
+
+    def apply(self, store: Store) -> RunStatus | Parked:
+        """Look."""
+        status = status_of(store.queries.job(self.seen.job_id))
+        return PARKED if status == self.seen else status
+
+    def concerns(self, changes: Changes) -> bool:
+        """Whether the job or a child of it changed."""
+        return self.seen.job_id in changes.jobs or self.seen.job_id in changes.parents

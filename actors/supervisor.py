@@ -1,0 +1,134 @@
+"""Owns the life of an engine's actors: starts them, starts those again that crash, and stops all in reverse order.
+
+pykka does not supervise. A crash is told on the dying actor's thread and handled on the supervisor's, after a backoff;
+an actor that keeps crashing is given up, and the engine says ``failed`` with the cause.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pykka
+
+from ..engine.clock import Clock
+from ..engine.policies import restart_delay_s
+from .address import Address
+
+logger = logging.getLogger(__name__)
+
+MAX_CRASHES = 5  # within CRASH_WINDOW_S, then an actor is given up
+CRASH_WINDOW_S = 60.0
+STOP_TIMEOUT_S = 60.0
+JOIN_TIMEOUT_S = 10.0
+
+Start = Callable[[], pykka.ActorRef[Any]]
+
+
+class Crash(NamedTuple):
+    """An actor that died, and of what."""
+
+    ref: pykka.ActorRef[Any]
+    error: BaseException
+
+
+class Part:
+    """One actor of the engine: its address, how to start it, and its record."""
+
+    def __init__(self, address: Address, start: Start) -> None:
+        self.address = address
+        self.start = start
+        self.ref: pykka.ActorRef[Any] | None = None
+        self.crashes: list[float] = []
+
+
+class Supervisor:
+    """Starts, restarts and stops; *cause* is set once it has given an actor up."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.cause: str | None = None
+        self.restarts = 0
+        self._clock = clock
+        self._parts: list[Part] = []
+        self._threads: dict[str, threading.Thread] = {}  # by the actor's name
+        self._lock = threading.Lock()
+        self._crashes: queue.SimpleQueue[Crash | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="bequest-supervisor")
+
+    def start(self) -> None:
+        """Start to watch."""
+        self._thread.start()
+
+    def add(self, address: Address, start: Start) -> None:
+        """Start an actor and let *address* lead to it, now and after each restart."""
+        part = Part(address, start)
+        with self._lock:
+            self._launch(part)
+            self._parts.append(part)
+
+    def has(self, address: Address) -> bool:
+        """Whether the actor at *address* was added."""
+        return any(part.address is address for part in self._parts)
+
+    def started(self, ref: pykka.ActorRef[Any], thread: threading.Thread) -> None:
+        """Note the thread that an actor runs in."""
+        self._threads[ref.actor_urn] = thread
+
+    def crashed(self, ref: pykka.ActorRef[Any], error: BaseException) -> None:
+        """Note that an actor dies."""
+        self._crashes.put(Crash(ref, error))
+
+    def stop(self) -> None:
+        """Stop every actor, the last added first, and wait until their threads have ended."""
+        self._stopping.set()
+        self._crashes.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+        for part in self._stop_order():
+            self._end(part)
+
+    def _stop_order(self) -> list[Part]:
+        """Return the parts as they are stopped: the browser before the crawlers, so that they do not wait for it."""
+        return sorted(reversed(self._parts), key=lambda part: part.address.name != "browser")
+
+    def _launch(self, part: Part) -> None:
+        part.ref = part.start()
+        part.address.point_to(part.ref)
+
+    def _watch(self) -> None:
+        while (crash := self._crashes.get()) is not None:
+            part = next((part for part in self._parts if part.ref is crash.ref), None)
+            if part is not None:
+                self._revive(part, crash.error)
+
+    def _revive(self, part: Part, error: BaseException) -> None:
+        now = self._clock.monotonic()
+        part.crashes = [at for at in part.crashes if now - at < CRASH_WINDOW_S] + [now]
+        if len(part.crashes) >= MAX_CRASHES:
+            self.cause = f"the {part.address.name} crashed {len(part.crashes)} times ({type(error).__name__})"
+            logger.error("engine failed", extra={"cause": self.cause})
+            part.address.point_to(None)
+            return
+        if self._stopping.wait(restart_delay_s(len(part.crashes))):
+            return
+        with self._lock:
+            self._launch(part)
+        self.restarts += 1
+        logger.warning("actor started again", extra={"actor": part.address.name, "restarts": self.restarts})
+
+    def _end(self, part: Part) -> None:
+        ref = part.ref
+        part.address.point_to(None)
+        if ref is None:
+            return
+        try:
+            ref.stop(timeout=STOP_TIMEOUT_S)
+        except pykka.Timeout:
+            logger.exception("an actor did not stop in time", extra={"actor": part.address.name})
+        thread = self._threads.get(ref.actor_urn)
+        if thread is not None:
+            thread.join(JOIN_TIMEOUT_S)

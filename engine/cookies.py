@@ -1,0 +1,144 @@
+"""Owns what a cookie is, where it may go, and its two spellings: ours and the browser's (RFC 6265bis).
+
+Holds I17 together with the credential's scope: a cookie that would also go to hosts outside the credential's sites is
+narrowed to them before it reaches a browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+import msgspec
+
+from .hosts import is_ip_address, is_public_suffix
+from .records import Record
+from .secret import Secret
+
+MAX_BYTES = 4096  # of name and value together, RFC 6265bis, 5.6
+MAX_AGE_S = 400 * 86_400.0  # RFC 6265bis, 5.5: no cookie lives longer
+SESSION = -1  # what Playwright calls a cookie without an expiry
+
+SameSite = Literal["Strict", "Lax", "None"]
+
+
+class Cookie(Record, frozen=True, kw_only=True):
+    """One cookie; its value shows nowhere."""
+
+    name: str
+    value: Secret
+    domain: str  # lower case, without a leading dot
+    host_only: bool  # whether it goes to that host alone, or to its subdomains too
+    path: str = "/"
+    expires: float | None = None  # seconds since the epoch; None lives as long as the browser
+    secure: bool = False
+    http_only: bool = False
+    same_site: SameSite | None = None
+
+
+class Admission(Record, frozen=True, kw_only=True):
+    """Which cookies of a session may be used, and why the others may not."""
+
+    kept: tuple[Cookie, ...]
+    skipped: tuple[tuple[str, str], ...]  # name and reason
+
+
+def domain_matches(host: str, domain: str) -> bool:
+    """Return whether *host* is *domain* or lies under it; an IP address only matches itself (RFC 6265bis, 5.1.3)."""
+    return host == domain or (host.endswith(f".{domain}") and not is_ip_address(host))
+
+
+def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> Admission:
+    """Return what of *cookies* may be used for *sites*, each narrowed to them; of two alike the last is kept.
+
+    A cookie of a parent domain (``.example.com`` for the site ``www.example.com``) becomes one of the site.
+    """
+    kept: dict[tuple[str, str, str], Cookie] = {}
+    skipped: list[tuple[str, str]] = []
+    for cookie in cookies:
+        reason = why_skipped(cookie, now)
+        narrowed = narrow(cookie, sites) if reason is None else ()
+        if reason is None and not narrowed:
+            reason = "outside the credential's sites"
+        if reason is not None:
+            skipped.append((cookie.name, reason))
+        for one in narrowed:
+            key = (one.name, one.domain, one.path)
+            if key in kept:
+                skipped.append((one.name, "repeated"))
+            kept[key] = one
+    return Admission(kept=tuple(kept.values()), skipped=tuple(skipped))
+
+
+def why_skipped(cookie: Cookie, now: float) -> str | None:
+    """Return why a browser would not take or send *cookie*, or None."""
+    if cookie.expires is not None and cookie.expires <= now:
+        return "expired"
+    if not cookie.name and not cookie.value:
+        return "empty"
+    if len(cookie.name.encode()) + len(cookie.value.reveal().encode()) > MAX_BYTES:
+        return "too large"
+    if not (_is_printable(cookie.name) and _is_printable(cookie.value.reveal())):
+        return "control characters"
+    if cookie.same_site == "None" and not cookie.secure:
+        return "SameSite=None without Secure"
+    if not cookie.host_only and is_public_suffix(cookie.domain):
+        return "public suffix"
+    return _why_prefix_refused(cookie)
+
+
+def narrow(cookie: Cookie, sites: Sequence[str]) -> tuple[Cookie, ...]:
+    """Return *cookie* as it goes to *sites* and to no other host; empty when it goes to none of them."""
+    if any(domain_matches(cookie.domain, site) for site in sites):
+        return (cookie,)
+    if cookie.host_only:
+        return ()
+    under = [site for site in sites if domain_matches(site, cookie.domain)]
+    return tuple(msgspec.structs.replace(cookie, domain=site) for site in under)
+
+
+def to_playwright(cookie: Cookie, *, now: float) -> dict[str, Any]:  # Any: Playwright's own keys
+    """Return *cookie* in the browser's spelling; a leading dot means subdomains too, and the value is in the clear."""
+    spelled: dict[str, Any] = {
+        "name": cookie.name,
+        "value": cookie.value.reveal(),
+        "domain": cookie.domain if cookie.host_only else f".{cookie.domain}",
+        "path": cookie.path,
+        "expires": SESSION if cookie.expires is None else min(cookie.expires, now + MAX_AGE_S),
+        "httpOnly": cookie.http_only,
+        "secure": cookie.secure,
+    }
+    if cookie.same_site is not None:
+        spelled["sameSite"] = cookie.same_site
+    return spelled
+
+
+def from_playwright(spelled: Mapping[str, Any]) -> Cookie:
+    """Return the cookie that the browser spells so."""
+    domain = str(spelled["domain"])
+    expires = float(spelled.get("expires", SESSION))
+    return Cookie(
+        name=str(spelled["name"]),
+        value=Secret(str(spelled["value"])),
+        domain=domain.removeprefix(".").lower(),
+        host_only=not domain.startswith("."),
+        path=str(spelled.get("path", "/")),
+        expires=None if expires < 0 else expires,
+        secure=bool(spelled.get("secure", False)),
+        http_only=bool(spelled.get("httpOnly", False)),
+        same_site=cast(SameSite | None, spelled.get("sameSite")),
+    )
+
+
+def _why_prefix_refused(cookie: Cookie) -> str | None:
+    """Apply RFC 6265bis, 4.1.3."""
+    name = cookie.name.lower()
+    if name.startswith("__secure-") and not cookie.secure:
+        return "__Secure- without Secure"
+    if name.startswith("__host-") and not (cookie.secure and cookie.host_only and cookie.path == "/"):
+        return "__Host- without Secure, for more than one host or not for the path /"
+    return None
+
+
+def _is_printable(text: str) -> bool:
+    return not any((character < " " and character != "\t") or character == "\x7f" for character in text)

@@ -1,0 +1,232 @@
+"""Owns the connection to SQLite; the only module that imports apsw.
+
+A ``Database`` is used by one thread at a time. What is written inside ``group()`` is durable when the block has ended
+(I1): under ``"full"`` it survives a power cut, under ``"relaxed"`` a kill but perhaps not a power cut. Checkpoints
+never run inside a commit, because their I/O errors would fall on work that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import apsw
+
+from .clock import Clock
+from .errors import CommitInDoubtError, DatabaseCorruptError, ForkError, StoreError
+
+Durability = Literal["full", "relaxed"]
+Value = str | int | float | bytes | None
+Row = tuple[Any, ...]  # Any: as SQLite gives it
+
+CHECKPOINT_PAGES = 1000  # of the WAL, then it is written back
+BUSY_TIMEOUT_MS = 5_000  # a reader that takes part in recovery holds the file for an instant
+MEMORY = ":memory:"
+
+SYNCHRONOUS = {"full": "FULL", "relaxed": "NORMAL"}
+SQLITE_VERSION = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+
+
+class Database:
+    """One connection; ``now`` is the time of the group that is open."""
+
+    def __init__(self, connection: apsw.Connection, clock: Clock, reopen_with: tuple[str, Durability] | None) -> None:
+        self.now = 0.0
+        self.rollbacks = 0  # grows whenever what was read in a group may have been undone
+        self._connection = connection
+        self._clock = clock
+        self._reopen_with = reopen_with
+        self._pid = os.getpid()
+        self._in_group = False
+        self._wal_pages = 0
+
+    @classmethod
+    def open(cls, path: str, *, durability: Durability, clock: Clock) -> Self:
+        """Open the file at *path* (or ``":memory:"``) for writing; it exists and was checked."""
+        with _translated("open the database"):
+            database = cls(_connect(path, durability), clock, (path, durability))
+        database._watch_wal()
+        return database
+
+    @classmethod
+    def open_reader(cls, path: str, *, clock: Clock) -> Self:
+        """Open the file at *path* for reading only, beside its owner."""
+        with _translated("open the database for reading"):
+            connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            connection.execute("PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0; PRAGMA query_only=ON")
+        return cls(connection, clock, None)
+
+    @contextmanager
+    def group(self) -> Generator[None]:
+        """Run the block as one transaction.
+
+        When the block raises, all of it is undone. Raises ``CommitInDoubtError`` when the commit itself fails: what was
+        written may be there or not, and the database must be reopened.
+        """
+        self._check_process()
+        self.now = self._clock.now()
+        with _translated("begin a transaction"):
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._in_group = True
+        try:
+            yield
+            self._check_transaction()
+        except BaseException:
+            self._undo()
+            raise
+        finally:
+            self._in_group = False
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            self.rollbacks += 1
+            raise CommitInDoubtError(f"{CommitInDoubtError.__doc__} (SQLite: {_named(error)})") from error
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Run the block so that it is undone alone when it raises."""
+        self._check_transaction()
+        self._connection.execute("SAVEPOINT message")
+        try:
+            yield
+        except BaseException:
+            self.rollbacks += 1
+            if self._connection.in_transaction:  # SQLite itself undoes all of it on some errors
+                self._connection.execute("ROLLBACK TO message; RELEASE message")
+            raise
+        self._connection.execute("RELEASE message")
+
+    def rows(self, sql: str, values: Iterable[Value] = ()) -> list[Row]:
+        """Run one statement and return all its rows."""
+        self._check_transaction()
+        try:
+            return self._connection.execute(sql, tuple(values)).fetchall()
+        except apsw.Error as error:
+            raise _translation(error, "read or write the database") from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise StoreError(f"a value fits in no column: {type(error).__name__}; shorten or encode it") from error
+
+    def row(self, sql: str, values: Iterable[Value] = ()) -> Row | None:
+        """Run one statement and return its first row, or None."""
+        found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def run(self, sql: str, values: Iterable[Value] = ()) -> int:
+        """Run one statement and return how many rows it changed."""
+        self.rows(sql, values)
+        return self._connection.changes()
+
+    def script(self, sql: str) -> None:
+        """Run several statements."""
+        with _translated("change the schema"):
+            self._connection.execute(sql)
+
+    @property
+    def total_changes(self) -> int:
+        """How many rows this connection has changed, triggers included."""
+        return self._connection.total_changes()
+
+    @property
+    def is_readonly(self) -> bool:
+        """Whether this connection can only read."""
+        return self._reopen_with is None
+
+    def checkpoint(self) -> None:
+        """Write the WAL back when it has grown past its bound; a failure is left to the next time."""
+        if self._wal_pages >= CHECKPOINT_PAGES:
+            self._try_checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def truncate_wal(self) -> None:
+        """Write all of the WAL back and empty it, so that nothing deleted stays in it; for when nothing else is due."""
+        if self._wal_pages:
+            self._try_checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def interrupt(self) -> None:
+        """Make what another thread runs on this connection end with an error."""
+        self._connection.interrupt()
+
+    def reopen(self) -> None:
+        """Close and open again, after a commit in doubt; a database in memory is only rolled back."""
+        self._check_process()
+        if self._reopen_with is None or self._reopen_with[0] == MEMORY:
+            self._undo()
+            return
+        self.rollbacks += 1
+        self._connection.close(force=True)
+        with _translated("open the database again"):
+            self._connection = _connect(*self._reopen_with)
+        self._watch_wal()
+
+    def close(self) -> None:
+        """Close; the last connection to a file writes the WAL back. In a forked child it does nothing."""
+        if os.getpid() == self._pid:
+            self._connection.close(force=True)
+
+    def _undo(self) -> None:
+        self.rollbacks += 1
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _try_checkpoint(self, mode: int) -> None:
+        try:
+            left, done = self._connection.wal_checkpoint(mode=mode)
+        except apsw.Error:
+            return  # the WAL stays as it is, with all that was acknowledged
+        self._wal_pages = max(0, left - done)
+
+    def _watch_wal(self) -> None:
+        def hook(_connection: apsw.Connection, _name: str, pages: int) -> int:
+            self._wal_pages = pages
+            return apsw.SQLITE_OK
+
+        self._connection.set_wal_hook(hook)
+
+    def _check_transaction(self) -> None:
+        """Refuse to go on in a group that SQLite itself has undone, as it does when the disk is full or fails."""
+        if self._in_group and not self._connection.in_transaction:
+            raise StoreError("SQLite has undone the whole transaction after an error; nothing of it is written")
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise ForkError
+
+
+def _connect(path: str, durability: Durability) -> apsw.Connection:
+    connection = apsw.Connection(path)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.execute(
+        f"PRAGMA synchronous={SYNCHRONOUS[durability]}; PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=ON;"
+        "PRAGMA cell_size_check=ON; PRAGMA secure_delete=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY"
+    )
+    return connection
+
+
+@contextmanager
+def _translated(doing: str) -> Generator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        raise _translation(error, doing) from error
+
+
+def _translation(error: apsw.Error, doing: str) -> StoreError:
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return DatabaseCorruptError(f"asked to {doing}, found a damaged file; restore a backup ({_named(error)})")
+    if isinstance(error, apsw.ConstraintError):
+        return StoreError(f"the database refused it: {error}")
+    return StoreError(f"asked to {doing}, found {_named(error)}; check the disk, its space and the file's rights")
+
+
+def _named(error: apsw.Error) -> str:
+    return f"{type(error).__name__.removesuffix('Error')}: {error}"
+
+
+def database_at(path: Path | str) -> str:
+    """Return *path* as SQLite is given it: absolute, so that a later change of folder does not matter."""
+    return MEMORY if str(path) == MEMORY else os.path.realpath(Path(path).expanduser())

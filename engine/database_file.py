@@ -1,0 +1,167 @@
+"""Owns what is checked and made before the database file is trusted: its header, its modes, its schema's version.
+
+The header is read by hand first, so that a file of another application or of a newer release is refused with not one
+byte of it changed. A new database is built beside its place and renamed into it, so a crash leaves none or a whole one.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from .clock import Clock
+from .database import MEMORY, SQLITE_VERSION, Database, Durability
+from .errors import DatabaseCorruptError, ForeignDatabaseError, NewerDatabaseError, StoreError
+from .schema import APPLICATION_ID, MINIMUM_SQLITE, migrations
+
+MAGIC = b"SQLite format 3\x00"
+HEADER_BYTES = 100  # https://www.sqlite.org/fileformat.html#the_database_header
+
+
+class Header(NamedTuple):
+    """The two numbers of the header that say whose file it is."""
+
+    user_version: int
+    application_id: int
+
+
+def open_database(path: str, *, durability: Durability, clock: Clock) -> Database:
+    """Open *path* (absolute, or ``":memory:"``), making it if it does not exist and bringing its schema up to date.
+
+    The caller holds the owner lock. Raises ``ForeignDatabaseError``, ``NewerDatabaseError``, ``DatabaseCorruptError``
+    and ``StoreError``; a file that is refused is left as it was.
+    """
+    check_sqlite()
+    if path == MEMORY:
+        database = Database.open(path, durability=durability, clock=clock)
+        migrate(database)
+        return database
+    file = Path(path)
+    if is_missing(file):
+        create(file, clock)
+    check_header(file)
+    database = Database.open(path, durability=durability, clock=clock)
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_reader(path: str, *, clock: Clock) -> Database:
+    """Open an existing database for reading.
+
+    Raises as ``open_database`` does, and ``StoreError`` when there is none.
+    """
+    check_sqlite()
+    file = Path(path)
+    if is_missing(file):
+        raise StoreError(f"asked to read {path}, found no database there; name the file that a run was stored in")
+    check_header(file)
+    return Database.open_reader(path, clock=clock)
+
+
+def check_sqlite() -> None:
+    """Refuse a SQLite that can lose a WAL that was reset under a reader."""
+    if SQLITE_VERSION < MINIMUM_SQLITE:
+        found, wanted = (".".join(map(str, version)) for version in (SQLITE_VERSION, MINIMUM_SQLITE))
+        raise StoreError(f"SQLite {wanted} or newer is needed, found {found}; install apsw from its wheel")
+
+
+def is_missing(file: Path) -> bool:
+    """Return whether there is no database at *file* yet; an empty file is none.
+
+    Raises ``DatabaseCorruptError`` beside a WAL that something was left in: its database has been lost.
+    """
+    if file.is_dir():
+        raise StoreError(f"asked to open {file}, found a folder; name a file")
+    if file.exists() and file.stat().st_size > 0:
+        return False
+    wal = Path(f"{file}-wal")
+    if wal.exists() and wal.stat().st_size > 0:
+        raise DatabaseCorruptError(f"found {wal} but no database beside it; restore {file.name} or move the WAL away")
+    return True
+
+
+def check_header(file: Path) -> None:
+    """Refuse *file* unless its header says that it is ours and not newer than this release."""
+    try:
+        with file.open("rb") as opened:
+            header = opened.read(HEADER_BYTES)
+    except OSError as error:
+        raise StoreError(f"asked to open {file}, found {error.strerror}; check the path and its rights") from error
+    if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
+        raise ForeignDatabaseError(f"{file} is not a SQLite database; it is left as it was, name another file")
+    check_numbers(Header(int.from_bytes(header[60:64], "big"), int.from_bytes(header[68:72], "big")), str(file))
+
+
+def check_numbers(header: Header, path: str) -> None:
+    """Refuse a file that these numbers say is another application's or a newer release's."""
+    if header.application_id != APPLICATION_ID:
+        raise ForeignDatabaseError(f"{path} belongs to another application; it is left as it was, name another file")
+    newest = migrations()[-1].version
+    if header.user_version > newest:
+        raise NewerDatabaseError(
+            f"{path} has schema {header.user_version} and this release knows {newest}; install the newer release"
+        )
+
+
+def create(file: Path, clock: Clock) -> None:
+    """Make a new database at *file*, readable and writable by its owner only."""
+    building = Path(f"{file}.new")
+    refused = _creation_refused(file)
+    try:
+        for leftover in (building, Path(f"{building}-journal"), Path(f"{building}-wal"), Path(f"{building}-shm")):
+            leftover.unlink(missing_ok=True)
+        os.close(os.open(building, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise refused(error) from error
+    database = Database.open(str(building), durability="full", clock=clock)
+    try:
+        migrate(database)
+        database.script("PRAGMA journal_mode=WAL")
+    finally:
+        database.close()
+    try:
+        building.replace(file)
+        sync_folder(file.parent)
+    except OSError as error:
+        raise refused(error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def migrate(database: Database) -> None:
+    """Apply the migrations that the file does not have yet, each in one transaction."""
+    version = (database.row("PRAGMA user_version") or (0,))[0]
+    application_id = (database.row("PRAGMA application_id") or (0,))[0]
+    if version:
+        check_numbers(Header(version, application_id), "the database")
+    for migration in migrations():
+        if migration.version > version:
+            with database.group():
+                database.script(migration.sql)
+                if not version:
+                    database.run("INSERT INTO engine VALUES (1, ?, ?)", (str(uuid.uuid4()), database.now))
+                database.script(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={migration.version}")
+            version = migration.version
+
+
+def _creation_refused(file: Path) -> Callable[[OSError], StoreError]:
+    def refused(error: OSError) -> StoreError:
+        return StoreError(
+            f"asked to make {file}, found {error.strerror}; name a file in a folder that you can write to"
+        )
+
+    return refused

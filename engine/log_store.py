@@ -1,0 +1,39 @@
+"""Owns the logs of jobs: fixed sentences with fields, in one order for all jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from .database import Database
+from .json_values import encode_object
+from .records import LogEntry
+
+
+class LogStore:
+    """The logs of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, entries: Sequence[LogEntry]) -> None:
+        """Add entries in their order; those of jobs that are not there are left out."""
+        if not entries:
+            return
+        rows = [
+            [
+                entry.job_id,
+                entry.at,
+                entry.level,
+                entry.message,
+                encode_object(entry.fields, owner="fields of a log entry"),
+            ]
+            for entry in entries
+        ]
+        self._database.run(
+            "INSERT INTO job_log (job_id, at, level, message, fields_json)"
+            " SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) AS given"
+            " WHERE EXISTS (SELECT 1 FROM job WHERE job.id = given.value ->> 0) ORDER BY given.key",
+            (msgspec.json.encode(rows).decode(),),
+        )

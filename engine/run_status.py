@@ -1,0 +1,35 @@
+"""Owns the picture of a run: its state, what its children came to, and whether it is stalled."""
+
+from __future__ import annotations
+
+from .queries import JobView
+from .records import Counts, JobError, Progress, Record, State
+
+
+class RunStatus(Record, frozen=True, kw_only=True):
+    """Where a job with its children stands."""
+
+    job_id: int
+    state: State
+    pages: Counts
+    error: JobError | None = None
+    progress: Progress | None = None
+    is_stalled: bool = False  # every unfinished child waits for a credential
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it goes no further by itself."""
+        return self.state.is_final or self.is_stalled
+
+
+def status_of(view: JobView) -> RunStatus:
+    """Return the picture of a job; only a sealed parent is stalled, for another may still get children."""
+    job = view.job
+    return RunStatus(
+        job_id=job.id,
+        state=job.state,
+        pages=view.children,
+        error=job.error,
+        progress=job.progress,
+        is_stalled=not job.state.is_final and job.sealed and view.children.is_stalled,
+    )
