@@ -8,6 +8,7 @@ from ..engine.clock import Clock
 from ..engine.credentials import Credential
 from ..engine.errors import CredentialNeededError, DeadlineError, KeyNeededError
 from ..engine.keys import KeySource
+from ..engine.queries import FailureCause
 from ..engine.records import Counts, CredentialEntry, Job, LogEntry, SealedCredential, State, StoredDocument
 from ..engine.run_status import RunStatus
 from ..engine.vault import Vault
@@ -22,7 +23,7 @@ from .messages import (
     PutCredential,
     RemoveCredential,
 )
-from .query_messages import ListDocuments, ListLogs
+from .query_messages import ListDocuments, ListFailureCauses, ListLogs
 from .standing_messages import AwaitChange, AwaitSettled
 
 PAGE_OF_DOCUMENTS = 100
@@ -93,6 +94,11 @@ class Run:
         """Return its log and that of its pages, in one order."""
         numbered: list[tuple[int, LogEntry]] = self._reader.ask(ListLogs(job_id=self.id, limit=1_000_000))
         return [entry for _, entry in numbered]
+
+    def failure_causes(self) -> list[FailureCause]:
+        """Return why pages of it failed or wait, the most frequent cause first."""
+        causes: list[FailureCause] = self._reader.ask(ListFailureCauses(parent_id=self.id))
+        return causes
 
     def cancel(self) -> int:
         """Cancel it with all its pages and return how many jobs that ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.queries import JobView, Queries
+from ..engine.queries import FailureCause, JobView, Queries
 from ..engine.records import LogEntry, State, StoredDocument
 from ..engine.store import Store
 from .messages import Request
@@ -45,6 +45,16 @@ class ListDocuments(Query, frozen=True, kw_only=True):
     def read(self, queries: Queries) -> list[StoredDocument]:
         """Read them."""
         return queries.documents(self.parent_id, after_id=self.after_id, limit=self.limit)
+
+
+class ListFailureCauses(Query, frozen=True, kw_only=True):
+    """Reply why a run's pages failed or wait, as ``FailureCause`` records, the most frequent first."""
+
+    parent_id: int
+
+    def read(self, queries: Queries) -> list[FailureCause]:
+        """Read them."""
+        return queries.failure_causes(self.parent_id)
 
 
 class ListLogs(Query, frozen=True, kw_only=True):

@@ -181,7 +181,7 @@ class Engine:
         supervisor = self._supervisor = Supervisor(self._clock)
         alarm = self._alarm = Alarm(self._clock, self._ring)
         with store.group():
-            database_id = store.database_id
+            database_id = store.queries.database_id()
         self._credentials = Credentials(self.manager, self._key, self._clock, database_id)
 
         def start_manager() -> pykka.ActorRef[Any]:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import msgspec
 
+from .changes import Changes
+from .credential_store import CredentialStore
 from .database import Database, Row
 from .errors import JobNotFoundError
 from .job_rows import JOB_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from
-from .records import Counts, Job, LogEntry, Record, State, StoredDefinition, StoredDocument
+from .records import (
+    Counts,
+    CredentialEntry,
+    Job,
+    LogEntry,
+    Record,
+    SealedCredential,
+    State,
+    StoredDefinition,
+    StoredDocument,
+)
 
 DOCUMENT_COLUMNS = (
     "document.job_id, document.parent_id, document.url_key, document.url, document.status, document.title,"
@@ -20,6 +32,14 @@ class JobView(Record, frozen=True, kw_only=True):
 
     job: Job
     children: Counts
+
+
+class FailureCause(Record, frozen=True, kw_only=True):
+    """Why children did not succeed: one of them speaks for all with the same word."""
+
+    type: str
+    message: str
+    count: int
 
 
 class Queries:
@@ -73,6 +93,29 @@ class Queries:
             )
             for row in rows
         ]
+
+    def credentials(self) -> list[CredentialEntry]:
+        """Return what is known of all credentials without a key, by name."""
+        return CredentialStore(self._database, Changes()).entries()
+
+    def credential(self, auth_id: str) -> SealedCredential | None:
+        """Return one credential, still sealed, or None."""
+        return CredentialStore(self._database, Changes()).get(auth_id)
+
+    def database_id(self) -> str:
+        """Return what every sealed record of this database is bound to."""
+        (row,) = self._database.rows("SELECT database_id FROM engine")
+        return str(row[0])
+
+    def failure_causes(self, parent_id: int, *, limit: int = 5) -> list[FailureCause]:
+        """Return why a parent's children failed or wait, the most frequent first."""
+        rows = self._database.rows(
+            "SELECT error_json ->> 'type' AS cause, min(error_json ->> 'message'), count(*) AS times FROM job"
+            " WHERE parent_id = ? AND state IN (2, 4) AND error_json IS NOT NULL"
+            " GROUP BY cause ORDER BY times DESC, cause LIMIT ?",
+            (parent_id, limit),
+        )
+        return [FailureCause(type=row[0], message=row[1], count=row[2]) for row in rows]
 
     def definition(self, definition_id: int) -> StoredDefinition | None:
         """Return one definition, or None."""

@@ -65,12 +65,6 @@ class Store:
         return self._database.now
 
     @property
-    def database_id(self) -> str:
-        """What every sealed record of this database is bound to."""
-        (row,) = self._database.rows("SELECT database_id FROM engine")
-        return str(row[0])
-
-    @property
     def total_changes(self) -> int:
         """How many rows were changed since opening; grows with every write."""
         return self._database.total_changes

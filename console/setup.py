@@ -1,0 +1,116 @@
+"""Owns ``bequest browser`` and ``bequest doctor``: what the machine must have, and what it has."""
+
+from __future__ import annotations
+
+import platform
+import stat
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from ..engine.clock import SystemClock
+from ..engine.database import SQLITE_VERSION, database_at
+from ..engine.database_file import open_reader
+from ..engine.errors import BequestError, KeyFileError
+from ..engine.schema import MINIMUM_SQLITE
+from .options import database_option
+from .terminal import Exit, Terminal, pass_terminal
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    is_good: bool
+    text: str
+
+
+@click.group()
+def browser() -> None:
+    """Get a browser to crawl with."""
+
+
+@browser.command()
+@pass_terminal
+def install(terminal: Terminal) -> int:
+    """Find a Chromium that starts and renders a page, or install one."""
+    from ..actors.browser_install import install as install_browser
+
+    found = install_browser(terminal.say)
+    terminal.out.print(f"browser ready: {found}", markup=False)
+    return Exit.DONE
+
+
+@click.command()
+@database_option
+@pass_terminal
+def doctor(terminal: Terminal, database: Path) -> int:
+    """Look at versions, browser, SQLite, key and file modes."""
+    findings = [
+        *look_at_versions(),
+        look_at_sqlite(),
+        look_at_browser(),
+        look_at_key(terminal),
+        *look_at_files(database),
+    ]
+    for finding in findings:
+        mark = "[green]ok[/]   " if finding.is_good else "[red]wrong[/]"
+        terminal.out.print(mark, end=" ")
+        terminal.out.print(finding.text, markup=False)
+    return Exit.DONE if all(finding.is_good for finding in findings) else Exit.FAILED
+
+
+def look_at_versions() -> Iterator[Finding]:
+    """Yield what is installed."""
+    yield Finding(True, f"bequest {version('bequest')} on Python {platform.python_version()}, {platform.system()}")
+    names = ("pykka", "apsw", "msgspec", "playwright", "cryptography")
+    yield Finding(True, ", ".join(f"{name} {version(name)}" for name in names))
+
+
+def look_at_sqlite() -> Finding:
+    """Return whether SQLite is new enough."""
+    found, wanted = (".".join(map(str, number)) for number in (SQLITE_VERSION, MINIMUM_SQLITE))
+    is_good = SQLITE_VERSION >= MINIMUM_SQLITE
+    return Finding(is_good, f"SQLite {found}" if is_good else f"SQLite {found}, but {wanted} is needed; update apsw")
+
+
+def look_at_browser() -> Finding:
+    """Return whether a browser starts and renders a page."""
+    from ..actors.browser_install import find_chromium, probe
+
+    executable = find_chromium()
+    if executable is None:
+        return Finding(False, "no browser found; run `bequest browser install`")
+    try:
+        return Finding(True, f"browser {executable}, version {probe(executable)}")
+    except BequestError as error:
+        return Finding(False, str(error))
+
+
+def look_at_key(terminal: Terminal) -> Finding:
+    """Return whether the key can be used; one that is still to be made is no fault."""
+    if terminal.key.is_missing:
+        return Finding(True, f"no key yet; the first stored session makes one in {terminal.key.where}")
+    try:
+        return Finding(True, f"key {terminal.key().id} from {terminal.key.where}")
+    except KeyFileError as error:
+        return Finding(False, str(error))
+
+
+def look_at_files(database: Path) -> Iterator[Finding]:
+    """Yield whether the database is one of ours that nobody else can read."""
+    where = database_at(database)
+    if not Path(where).exists():
+        yield Finding(True, f"no database at {database} yet")
+        return
+    try:
+        open_reader(where, clock=SystemClock()).close()
+        yield Finding(True, f"database {database}")
+    except BequestError as error:
+        yield Finding(False, str(error))
+    for file in (where, f"{where}-wal", f"{where}-shm", f"{where}.lock"):
+        path = Path(file)
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield Finding(False, f"others may read {path}; run chmod 600 on it")
