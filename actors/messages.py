@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -46,7 +46,7 @@ class Request(Record, frozen=True, kw_only=True):
         raise NotImplementedError
 
     @classmethod
-    def apply_all(cls, store: Store, messages: Sequence[Self]) -> list[Any]:
+    def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[Any]:  # Any: messages of this very class
         """Do all of *messages* and return their replies in order."""
         return [message.apply(store) for message in messages]
 
@@ -63,9 +63,10 @@ class CreateJob(Request, frozen=True, kw_only=True):
         return self.apply_all(store, [self])[0]
 
     @classmethod
-    def apply_all(cls, store: Store, messages: Sequence[Self]) -> list[Created]:
+    def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[Created]:
         """Make all of them in one statement."""
-        return store.jobs.create([message._named(store) for message in messages])
+        own: Sequence[CreateJob] = messages
+        return store.jobs.create([message._named(store) for message in own])
 
     def _named(self, store: Store) -> NewJob:
         if self.definition is None:
@@ -204,10 +205,11 @@ class AddJobLog(Request, frozen=True, kw_only=True):
         store.logs.add(self.entries)
 
     @classmethod
-    def apply_all(cls, store: Store, messages: Sequence[Self]) -> list[None]:
+    def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[None]:
         """Add all of them in one statement."""
-        store.logs.add([entry for message in messages for entry in message.entries])
-        return [None] * len(messages)
+        own: Sequence[AddJobLog] = messages
+        store.logs.add([entry for message in own for entry in message.entries])
+        return [None] * len(own)
 
 
 class ClaimJobs(Request, frozen=True, kw_only=True):
@@ -233,10 +235,11 @@ class CompleteJobs(Request, frozen=True, kw_only=True):
         return store.leases.complete(self.completions)
 
     @classmethod
-    def apply_all(cls, store: Store, messages: Sequence[Self]) -> list[list[int]]:
+    def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[list[int]]:
         """End all of them in one statement."""
-        refused = set(store.leases.complete([one for message in messages for one in message.completions]))
-        return [[one.job_id for one in message.completions if one.job_id in refused] for message in messages]
+        own: Sequence[CompleteJobs] = messages
+        refused = set(store.leases.complete([one for message in own for one in message.completions]))
+        return [[one.job_id for one in message.completions if one.job_id in refused] for message in own]
 
 
 class RenewLeases(Request, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ AUTH_ID = "handbook"
 SHOWN_PAGES = 8
 
 
-@click.command()
+@click.command(short_help="Show a crawl with a session, and without.")
 @click.option("--keep", metavar="FILE", type=click.Path(path_type=Path), help="Keep the database there.")
 @pass_terminal
 def demo(terminal: Terminal, keep: Path | None) -> int:

@@ -54,20 +54,6 @@ class Credential(Record, frozen=True, kw_only=True):
         return admission
 
 
-class _Plain(Record, frozen=True, kw_only=True):
-    """What is sealed: a cookie with its value in the clear."""
-
-    name: str
-    value: str
-    domain: str
-    host_only: bool
-    path: str
-    expires: float | None
-    secure: bool
-    http_only: bool
-    same_site: str | None
-
-
 def covers(sites: Sequence[str], host: str) -> bool:
     """Return whether *host* is one of *sites* or lies under one."""
     try:
@@ -105,22 +91,23 @@ def sites_of(cookies: Sequence[Cookie]) -> tuple[str, ...]:
 
 def encode_credential(credential: Credential) -> bytes:
     """Return the credential's cookies in the clear, to be sealed at once."""
-    plain = [
-        _Plain(**{**msgspec.structs.asdict(cookie), "value": cookie.value.reveal()}) for cookie in credential.cookies
-    ]
-    return msgspec.json.encode(plain)
+    return msgspec.json.encode([_in_the_clear(cookie) for cookie in credential.cookies])
 
 
 def decode_credential(plain: bytes, *, auth_id: str, sites: Sequence[str]) -> Credential:
     """Return the credential that ``encode_credential`` wrote."""
-    cookies = msgspec.json.decode(plain, type=list[_Plain])
-    return Credential(
-        auth_id=auth_id,
-        sites=tuple(sites),
-        cookies=tuple(
-            Cookie(**{**msgspec.structs.asdict(cookie), "value": Secret(cookie.value)}) for cookie in cookies
-        ),
-    )
+    cookies = msgspec.json.decode(plain, type=list[Cookie], dec_hook=_secret_from)
+    return Credential(auth_id=auth_id, sites=tuple(sites), cookies=tuple(cookies))
+
+
+def _in_the_clear(cookie: Cookie) -> dict[str, object]:
+    return {**msgspec.structs.asdict(cookie), "value": cookie.value.reveal()}
+
+
+def _secret_from(type_: type, value: object) -> object:
+    if type_ is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(f"{type_.__name__} is no part of a credential")
 
 
 def _text_of(path: Path) -> str:

@@ -65,6 +65,12 @@ def open_reader(path: str, *, clock: Clock) -> Database:
     return Database.open_reader(path, clock=clock)
 
 
+def check_file(file: Path) -> None:
+    """Refuse what ``open_database`` would refuse, changing nothing; a file that is not there is fine."""
+    if not is_missing(file):
+        check_header(file)
+
+
 def check_sqlite() -> None:
     """Refuse a SQLite that can lose a WAL that was reset under a reader."""
     if SQLITE_VERSION < MINIMUM_SQLITE:

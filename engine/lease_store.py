@@ -198,8 +198,10 @@ class LeaseStore:
     def _write_what_came_with(self, kept: Sequence[Completion], ended: dict[int, Row]) -> None:
         links: dict[int, list[NewJob]] = {}
         for completion in kept:
-            parent_id = ended[completion.job_id][1]
-            if parent_id is None and (completion.document or completion.children):
+            if completion.document is None and not completion.children:
+                continue
+            parent_id: int | None = ended[completion.job_id][1]
+            if parent_id is None:
                 raise TransitionError(
                     f"job {completion.job_id} has no parent, so it leaves no document and finds no pages"
                 )

@@ -22,7 +22,7 @@ class Migration(NamedTuple):
 
 def migrations() -> list[Migration]:
     """Return all migrations, oldest first."""
-    folder = resources.files(__package__) / "migrations"
+    folder = resources.files(__name__.rpartition(".")[0]) / "migrations"
     files = [file for file in folder.iterdir() if file.name.endswith(".sql")]
     found = sorted((int(file.name[:4]), file.read_text(encoding="utf-8")) for file in files)
     return [Migration(version, sql) for version, sql in found]

@@ -17,7 +17,7 @@ from .changes import Changes
 from .clock import Clock
 from .credential_store import CredentialStore
 from .database import MEMORY, Database, Durability, database_at
-from .database_file import open_database
+from .database_file import check_file, open_database
 from .definition_store import DefinitionStore
 from .document_store import DocumentStore
 from .job_store import JobStore
@@ -51,6 +51,7 @@ class Store:
         where = database_at(path)
         if where == MEMORY:
             return cls(open_database(where, durability=durability, clock=clock), None)
+        check_file(Path(where))  # before anything is written beside it
         lock = OwnerLock(Path(where))
         lock.acquire()
         try:
