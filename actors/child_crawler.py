@@ -64,7 +64,7 @@ class ChildCrawlerActor(SupervisedActor):
             self._release()
             if completions:
                 self._manager.tell(CompleteJobs(completions=tuple(completions)))
-            return
+            raise  # the engine stops, or a part of it is started again; the supervisor knows which
         self._want(*completions)
 
     def _want(self, *completions: Completion) -> None:

@@ -99,6 +99,9 @@ class ManagerActor(SupervisedActor):
         if not self._has_crashed:
             self._flush()
         stopped = EngineStoppedError()
+        for entry in self._parked:
+            if entry.reply is None and isinstance(entry.message, Standing):
+                entry.message.abandon()
         self._deliver([Settlement(entry, None, stopped) for entry in (*self._group, *self._parked)])
         self.drain(stopped)
 

@@ -14,10 +14,10 @@ import msgspec
 from ..engine.clock import Clock
 from ..engine.crawl_jobs import PageConfig, link_jobs
 from ..engine.definitions import AuthPolicy, Definition, definition_from
-from ..engine.errors import BequestError, EngineStoppedError, PageError, VaultError
+from ..engine.errors import BequestError, BrowserError, EngineError, EngineStoppedError, PageError, VaultError
 from ..engine.extract import extract
 from ..engine.inheritance import SessionChoice, choose_session
-from ..engine.outcomes import Outcome, Verdict, judge, page_error_outcome, place
+from ..engine.outcomes import Outcome, Verdict, is_forbidden_to_session, judge, page_error_outcome, place
 from ..engine.pages import PageRequest, PageSnapshot
 from ..engine.policies import retry_at
 from ..engine.records import (
@@ -31,10 +31,11 @@ from ..engine.records import (
     State,
     StoredDefinition,
 )
+from ..engine.run_status import RunStatus
 from ..engine.urls import Scope, UrlScope, url_key
 from .address import Address
 from .browser_messages import ANSWER_SLACK_S, FetchPage
-from .messages import GetCredential, GetDefinition, GetParentMetadata, RenewLeases
+from .messages import GetCredential, GetDefinition, GetParentMetadata, GetRunStatus, RenewLeases
 from .page_log import PageLog
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class PageCrawl:
             completion = self._attempt(lease, log)
         except EngineStoppedError:
             raise
+        except (BrowserError, EngineError) as error:  # not the page's fault
+            completion = self._again(lease, JobError(type=type(error).__name__, message=str(error)))
         except BequestError as error:
             completion = self._failed(lease, JobError(type=type(error).__name__, message=str(error)))
         except Exception as error:
@@ -84,7 +87,12 @@ class PageCrawl:
             return self._ended(lease, snapshot, choice, sealed)
         if sealed is not None:
             log.cookies(sealed.auth_id, snapshot.cookies)
-        outcome = judge(snapshot, auth_policy=policy, auth_id=choice.auth_id)
+        outcome = judge(
+            snapshot,
+            auth_policy=policy,
+            auth_id=choice.auth_id,
+            has_session_worked=is_forbidden_to_session(snapshot) and self._has_stored_pages(inheritance.parent_id),
+        )
         if outcome.verdict is not Verdict.CONTENT:
             return self._ended(lease, outcome, choice, sealed)
         if snapshot.was_redirected and not stays_in_scope(snapshot.url, definition):
@@ -132,6 +140,10 @@ class PageCrawl:
         except VaultError as error:
             return Outcome(verdict=Verdict.NEEDS_SESSION, error=JobError(type="seal", message=str(error)))
         return found
+
+    def _has_stored_pages(self, parent_id: int) -> bool:
+        status: RunStatus = self._manager.ask(GetRunStatus(job_id=parent_id))
+        return status.pages.completed > 0
 
     def _ended(
         self, lease: Lease, outcome: Outcome, choice: SessionChoice, sealed: SealedCredential | None

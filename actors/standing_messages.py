@@ -43,6 +43,9 @@ class Standing(Request, frozen=True, kw_only=True):
     def deliver(self, result: Any) -> None:  # Any: each message has its own result
         """Pass on the result where nobody waits for a reply."""
 
+    def abandon(self) -> None:
+        """Say that it waits no longer, where nobody waits for a reply."""
+
 
 class Assigned(Record, frozen=True, kw_only=True):
     """What the manager tells a worker that wants jobs."""
@@ -81,6 +84,10 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         """Tell the worker; one that has ended loses its leases to their deadline."""
         with suppress(pykka.ActorDeadError):
             self.worker.tell(result)
+
+    def abandon(self) -> None:
+        """Let the worker ask again, of the manager that comes after this one."""
+        self.deliver(Assigned(leases=()))
 
 
 class AwaitSettled(Standing, frozen=True, kw_only=True):

@@ -69,7 +69,10 @@ class SupervisedActor(pykka.ThreadingActor):
     def _crash(self, message: Any, error: BaseException) -> None:
         self._has_crashed = True
         name = type(self).__name__
-        logger.error("actor crashed", extra={"actor": name, "error": type(error).__name__}, exc_info=error)
+        if isinstance(error, EngineStoppedError):
+            logger.info("actor ends with another one", extra={"actor": name})
+        else:
+            logger.error("actor crashed", extra={"actor": name, "error": type(error).__name__}, exc_info=error)
         refuse(message, EngineFailedError(f"{name} crashed on this call ({type(error).__name__}) and is started again"))
         self._overseer.crashed(self.actor_ref, error)
         self.stop()

@@ -178,6 +178,7 @@ def tell(
         counts = f"{pages.failed} failed, {pages.waiting} waiting, {pages.cancelled} cancelled"
         terminal.out.print(f"  {counts}", markup=False)
     for cause in causes:
-        terminal.out.print(f"  {cause.count} x {cause.type}: {cause.message}", markup=False)
+        example = ", one of them" if cause.count > 1 else ""
+        terminal.out.print(f"  {cause.count} x {cause.type}{example}: {cause.message}", markup=False)
     if exported is not None:
         terminal.out.print(f"  {exported} documents exported", markup=False)

@@ -17,6 +17,7 @@ from .policies import is_retryable_status
 from .records import JobError, Record
 
 UNAUTHORIZED = 401  # RFC 9110, 15.5.2
+FORBIDDEN = 403  # RFC 9110, 15.5.4
 
 
 class Verdict(enum.StrEnum):
@@ -35,9 +36,17 @@ class Outcome(Record, frozen=True, kw_only=True):
     error: JobError | None = None
 
 
-def judge(snapshot: PageSnapshot, *, auth_policy: AuthPolicy, auth_id: str | None) -> Outcome:
-    """Judge what the browser found; a login page needs a session where one was named and is required."""
+def judge(
+    snapshot: PageSnapshot, *, auth_policy: AuthPolicy, auth_id: str | None, has_session_worked: bool = False
+) -> Outcome:
+    """Judge what the browser found; a login page needs a session where one was named and is required.
+
+    A 403 means a page that this user may not see where *has_session_worked* for another page of the run, and else a
+    session that is none: applications without a login page answer so.
+    """
     refused = _login_reason(snapshot)
+    if refused is None and is_forbidden_to_session(snapshot) and not has_session_worked:
+        refused = f"http_{FORBIDDEN}", f"{place(snapshot.url)} answered with status {FORBIDDEN}"
     if refused is not None:
         return _login_outcome(refused, snapshot, auth_policy, auth_id)
     status = snapshot.status
@@ -46,6 +55,11 @@ def judge(snapshot: PageSnapshot, *, auth_policy: AuthPolicy, auth_id: str | Non
     verdict = Verdict.RETRY if is_retryable_status(status) else Verdict.FAIL
     message = f"{place(snapshot.url)} answered with status {status}"
     return Outcome(verdict=verdict, error=JobError(type=f"http_{status}", message=message))
+
+
+def is_forbidden_to_session(snapshot: PageSnapshot) -> bool:
+    """Return whether a session was used and the answer was that it may not see the page."""
+    return snapshot.status == FORBIDDEN and snapshot.cookies is not None
 
 
 def page_error_outcome(error: PageError) -> Outcome:
