@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,3 +96,12 @@ def serve() -> Iterator[Callable[[Callable[[Request], Answer]], Site]]:
     yield start
     for site in sites:
         site.stop()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """Give a port of loopback where nothing listens, and which browsers do not refuse to dial."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+    return port

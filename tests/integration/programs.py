@@ -1,0 +1,177 @@
+"""Real programs for the integration tests: the command line, and a published application behind a recording proxy."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+DEADLINE_S = 120
+BEQUEST = Path(sys.executable).with_name("bequest")
+DATASETTE = Path(sys.executable).with_name("datasette")
+
+
+class Ended(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    """Runs ``bequest`` in a folder of its own, with an empty home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "work"
+        self.home = folder / "home"
+        self.folder.mkdir()
+        self.home.mkdir()
+        self.environment = {
+            "HOME": str(self.home),
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "COLUMNS": "200",
+            **{name: value for name, value in os.environ.items() if name.startswith("PLAYWRIGHT_")},
+        }
+
+    def __call__(self, *arguments: str, **environment: str) -> Ended:
+        """Run one command to its end."""
+        done = subprocess.run(
+            [BEQUEST, *arguments],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start one command."""
+        return subprocess.Popen(
+            [BEQUEST, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file of the folder and the home with its content."""
+        roots = (self.folder, self.home)
+        found = (path for root in roots for path in root.rglob("*") if path.is_file())
+        return {str(path): path.read_bytes() for path in found}
+
+
+class Asked(NamedTuple):
+    """A request as the server saw it."""
+
+    path: str
+    cookie: str
+    status: int
+
+
+class Datasette:
+    """Datasette as its own process, open to its root user alone, behind a proxy that writes down what it is asked."""
+
+    def __init__(self, folder: Path, rows: int = 300) -> None:
+        database = folder / "library.db"
+        with sqlite3.connect(database) as connection:
+            connection.execute("CREATE TABLE book (id INTEGER PRIMARY KEY, title TEXT, author TEXT)")
+            books = [(f"Book {number}", f"Author {number % 17}") for number in range(rows)]
+            connection.executemany("INSERT INTO book (title, author) VALUES (?, ?)", books)
+        connection.close()
+        metadata = folder / "metadata.json"
+        metadata.write_text('{"allow": {"id": "root"}}')
+        self._process = subprocess.Popen(
+            [DATASETTE, "serve", database, "--root", "--port", "0", "--metadata", metadata, "--secret", "kept"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.asked: list[Asked] = []
+        login = self._read_until(r"auth-token\?token=(\S+)")
+        self._port = int(self._read_until(r"running on http://127\.0\.0\.1:(\d+)"))
+        self._drain = threading.Thread(target=self._read_to_end)
+        self._drain.start()
+        self._proxy = ThreadingHTTPServer(("127.0.0.1", 0), self._recording_handler())
+        self._proxy.daemon_threads = True
+        self._proxy.block_on_close = False
+        self._serving = threading.Thread(target=self._proxy.serve_forever, kwargs={"poll_interval": 0.02})
+        self._serving.start()
+        self.url = f"http://127.0.0.1:{self._proxy.server_port}/"
+        self.cookie = self._log_in(f"/-/auth-token?token={login}")
+
+    def stop(self) -> None:
+        """End the proxy and the process."""
+        self._proxy.shutdown()
+        self._proxy.server_close()
+        self._serving.join()
+        self._process.terminate()
+        self._process.wait(DEADLINE_S)
+        self._drain.join()
+
+    def write_cookies(self, path: Path, value: str) -> None:
+        """Write a cookies.txt with *value* as the session."""
+        path.write_text(f"# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tds_actor\t{value}\n")
+
+    def _read_until(self, pattern: str) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            found = re.search(pattern, line)
+            if found:
+                return found.group(1)
+        raise AssertionError("datasette ended before it listened")
+
+    def _read_to_end(self) -> None:
+        assert self._process.stdout is not None
+        self._process.stdout.read()
+        self._process.stdout.close()
+
+    def _log_in(self, path: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=DEADLINE_S)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        connection.close()
+        found = re.search("ds_actor=([^;]+)", answer.getheader("Set-Cookie") or "")
+        assert found is not None
+        return found.group(1)
+
+    def _recording_handler(self) -> type[BaseHTTPRequestHandler]:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                connection = http.client.HTTPConnection("127.0.0.1", outer._port, timeout=DEADLINE_S)
+                headers = {name: self.headers[name] for name in ("Host", "Cookie") if self.headers[name]}
+                connection.request("GET", self.path, headers=headers)
+                answer = connection.getresponse()
+                content = answer.read()
+                connection.close()
+                outer.asked.append(Asked(self.path, self.headers["Cookie"] or "", answer.status))
+                self.send_response(answer.status)
+                for name in ("Content-Type", "Location"):
+                    if answer.getheader(name):
+                        self.send_header(name, answer.getheader(name) or "")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        return Handler
