@@ -17,7 +17,7 @@ from bequest.actors.browser_messages import FetchPage, Login, LoginStep
 from bequest.actors.name_lookup import Address as IpAddress
 from bequest.actors.name_lookup import look_up
 from bequest.actors.supervisor import Supervisor
-from bequest.engine.clock import SystemClock
+from bequest.engine.clock import Clock, SystemClock
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential
 from bequest.engine.keys import Key
@@ -31,12 +31,13 @@ ANSWER_TIMEOUT_S = 60.0
 class Rig:
     """A browser actor with its supervisor; names under ``.example`` lead to 127.0.0.1."""
 
-    def __init__(self, *, executable: str | None = None, tabs: int = 4) -> None:
+    def __init__(self, *, executable: str | None = None, tabs: int = 4, clock: Clock | None = None) -> None:
         self.vault = Vault(Key.generate(), "the database of this test")
         self.browser = Address("browser")
         self._executable = executable
         self._tabs = tabs
-        self._supervisor = Supervisor(SystemClock())
+        self._clock = clock or SystemClock()
+        self._supervisor = Supervisor(self._clock)
 
     def __enter__(self) -> Rig:
         self._supervisor.start()
@@ -45,7 +46,7 @@ class Rig:
             lambda: BrowserActor.start(
                 self._supervisor,
                 self.vault.open,
-                SystemClock(),
+                self._clock,
                 self._executable,
                 tabs_per_context=self._tabs,
                 look_up_name=look_up_example,
@@ -90,9 +91,9 @@ class Rig:
         request = PageRequest(url=url, allow_private=True, timeout_s=timeout_s)
         return self.browser.ask_later(FetchPage(request=request))
 
-    def log_in(self, *steps: LoginStep, timeout_s: float = 20.0) -> tuple[Cookie, ...]:
+    def log_in(self, *steps: LoginStep, allow_private: bool = True, timeout_s: float = 20.0) -> tuple[Cookie, ...]:
         """Take the steps of a login and return its cookies."""
-        message = Login(steps=steps, allow_private=True, timeout_s=timeout_s)
+        message = Login(steps=steps, allow_private=allow_private, timeout_s=timeout_s)
         cookies: tuple[Cookie, ...] = self.browser.ask(message, timeout_s=ANSWER_TIMEOUT_S)
         return cookies
 

@@ -95,11 +95,15 @@ def test_page_with_a_login_form_says_so(rig: Rig, serve: Serve) -> None:
         "<script>location.replace('/second')</script>first",
         "<meta http-equiv=refresh content='0;url=/second'>first",
         "<body onload='document.forms[0].submit()'><form action=/second></form>first",
+        "<body>first<script>onload = () => setTimeout(() => location.assign('/second'))</script>",
+        "<script>location.replace('/first-but-one')</script>first",
     ],
+    ids=["302", "301", "307", "script", "refresh", "form", "after load", "twice"],
 )
 def test_page_that_leads_on_is_read_where_it_ends(rig: Rig, serve: Serve, first: str | Answer) -> None:
     """After a redirect, by the server or by the page itself, URL and document are those of the end."""
-    site = serve(pages(first=first, second="the end"))
+    more = "<meta http-equiv=refresh content='0.5;url=/second'>and on"
+    site = serve(pages(first=first, **{"first-but-one": more}, second="the end"))
 
     snapshot = rig.read(site.url("/first"))
 
@@ -108,14 +112,37 @@ def test_page_that_leads_on_is_read_where_it_ends(rig: Rig, serve: Serve, first:
     assert (snapshot.status, snapshot.was_redirected) == (200, True)
 
 
-@pytest.mark.parametrize("first", [moved("/missing"), "<script>location.replace('/missing')</script>first"])
-def test_page_that_leads_to_an_error_has_its_status(rig: Rig, serve: Serve, first: str | Answer) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "other.example"])
+@pytest.mark.parametrize("by_script", [False, True])
+def test_page_that_leads_to_an_error_has_its_status(rig: Rig, serve: Serve, by_script: bool, host: str) -> None:
     """The status is that of the last document, not of the one that led to it."""
-    site = serve(pages(first=first))
+    ends = serve(pages())
+    to = ends.url("/missing", host)
+    site = serve(pages(first=f"<script>location.replace('{to}')</script>" if by_script else moved(to)))
 
     snapshot = rig.read(site.url("/first"))
 
-    assert (snapshot.status, snapshot.was_redirected) == (404, True)
+    assert (snapshot.url, snapshot.status, snapshot.was_redirected) == (to, 404, True)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<meta http-equiv=refresh content='60;url=/second'>here",
+        "<body>here<script>location.hash = 'part'</script>",
+        "<body>here<script>onload = () => { location.href = 'mailto:keeper@wiki.example' }</script>",
+        "<body>here<iframe src=/second></iframe>",
+    ],
+    ids=["later", "hash", "mail", "frame"],
+)
+def test_page_that_stays_is_read_where_it_is(rig: Rig, serve: Serve, page: str) -> None:
+    """A refresh a minute away, a jump within the page, a mail address or a frame lead nowhere."""
+    site = serve(pages(page=page, second="<p>the end"))
+
+    snapshot = rig.read(site.url("/page"))
+
+    assert "here" in snapshot.html
+    assert (urlsplit(snapshot.url).path, snapshot.status, snapshot.was_redirected) == ("/page", 200, False)
 
 
 def test_page_that_only_changes_its_address_was_not_redirected(rig: Rig, serve: Serve) -> None:
