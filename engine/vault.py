@@ -47,7 +47,7 @@ class Vault:
         )
 
     def open(self, sealed: SealedCredential) -> Credential:
-        """Return the credential; raises ``SealError`` when another key sealed it or anything of it was changed."""
+        """Return the credential; raises ``SealError``: another key or release sealed it, or it was changed."""
         from cryptography.exceptions import InvalidTag
 
         if sealed.key_id != self._key_id:
@@ -60,7 +60,12 @@ class Vault:
             plain = self._cipher.decrypt(sealed.nonce, sealed.ciphertext, bound)
         except (InvalidTag, ValueError):
             raise SealError(f"credential {sealed.auth_id!r} was changed after it was sealed; store it again") from None
-        return decode_credential(plain, auth_id=sealed.auth_id, sites=sealed.sites)
+        try:
+            return decode_credential(plain, auth_id=sealed.auth_id, sites=sealed.sites)
+        except msgspec.MsgspecError:
+            raise SealError(
+                f"credential {sealed.auth_id!r} holds what this release does not know; store it again"
+            ) from None
 
     def _bound_to(self, auth_id: str, version: int, sites: tuple[str, ...]) -> bytes:
         """Return the associated data; JSON, because joined texts could be split elsewhere."""

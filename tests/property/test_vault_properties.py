@@ -10,6 +10,7 @@ from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential, decode_credential, encode_credential
 from bequest.engine.errors import SealError
 from bequest.engine.keys import Key
+from bequest.engine.records import SealedCredential
 from bequest.engine.secret import Secret
 from bequest.engine.vault import Vault
 
@@ -83,9 +84,9 @@ def test_vault_refuses_a_seal_in_any_other_place(
     assert is_refused(Vault(key, database_id), moved)
 
 
-def is_refused(vault: Vault, sealed: msgspec.Struct) -> bool:
+def is_refused(vault: Vault, sealed: SealedCredential) -> bool:
     try:
-        vault.open(sealed)  # type: ignore[arg-type]
+        vault.open(sealed)
     except SealError:
         return True
     return False
