@@ -6,7 +6,8 @@ Each SQLite call gives up the GIL and may wait 5 ms for it beside a busy thread,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -71,7 +72,8 @@ class JobInserts:
         rows = [_row_of(job, inherited) for job in jobs]
         left = NO_LIMIT if limit is None else max(0, limit)
         ids: list[int | None] = [None] * len(jobs)
-        for shape, indexes in _by_shape(jobs).items():
+        for shape, run in groupby(_fresh_indexes(jobs), key=lambda index: _shape_of(jobs[index])):
+            indexes = list(run)
             placed = self._insert_shape(shape, [rows[index] for index in indexes], left)
             for index, job_id in zip(indexes, placed, strict=True):
                 ids[index] = job_id
@@ -148,17 +150,15 @@ def _row_of(job: NewJob, inherited: Mapping[str, Json]) -> list[str | None]:
     ]
 
 
-def _by_shape(jobs: Sequence[NewJob]) -> dict[Shape, list[int]]:
-    """Group the indexes of *jobs* by shape; of two with one key only the first is kept."""
-    groups: dict[Shape, list[int]] = {}
+def _fresh_indexes(jobs: Sequence[NewJob]) -> Iterator[int]:
+    """Yield the indexes of *jobs* in order; of two with one key only the first."""
     seen: set[tuple[int | None, str]] = set()
     for index, job in enumerate(jobs):
-        if job.key is not None:
-            if (job.parent_id, job.key) in seen:
-                continue
+        if job.key is None:
+            yield index
+        elif (job.parent_id, job.key) not in seen:
             seen.add((job.parent_id, job.key))
-        groups.setdefault(_shape_of(job), []).append(index)
-    return groups
+            yield index
 
 
 def _shape_of(job: NewJob) -> Shape:

@@ -7,6 +7,7 @@ key), I10 (``cancel``), I11 and I15 (keys) and I14 (``child_limit``). All method
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,9 +15,10 @@ from .changes import Changes
 from .database import Database
 from .errors import InvalidJobError, JobNotFoundError, LeaseLostError, MetadataError, TransitionError
 from .job_inserts import JobInserts
-from .job_rows import FIRST_FINAL, JOB_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from, json_of
+from .job_rows import JOB_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from, json_of
 from .json_values import decode_json, encode_json, encode_object
 from .records import (
+    STATES,
     TRANSITIONS,
     Counts,
     Created,
@@ -28,6 +30,25 @@ from .records import (
     Progress,
     State,
 )
+
+
+class ParentRow(NamedTuple):
+    """What is looked at before a job gets children."""
+
+    state: int
+    sealed: int
+    waits_for: str | None
+    metadata_json: str
+    child_limit: int | None
+
+    @property
+    def why_closed(self) -> str | None:
+        """Why it gets no new children, or None; a job that is claimed or can be has none, so that I9 holds."""
+        if self.sealed:
+            return "is sealed"
+        if self.state != NUMBER_OF[State.WAITING] or self.waits_for is not None:
+            return f"is {STATES[self.state]} and does not wait for children"
+        return None
 
 
 class JobStore:
@@ -60,21 +81,17 @@ class JobStore:
         ``JobNotFoundError``, and ``TransitionError`` for a new child of a parent that is sealed or final.
         """
         row = self._parent_row(parent_id)
-        state, is_sealed, metadata_json, child_limit = row[:4]
-        if (is_sealed or state >= FIRST_FINAL) and not self._has_all(parent_id, jobs):
-            raise TransitionError(
-                f"asked for children of job {parent_id}, found it {'sealed' if is_sealed else 'ended'}"
-            )
-        ids = self._insert_children(parent_id, jobs, metadata_json, child_limit)
-        if seal and not is_sealed:
+        if row.why_closed is not None and not self._has_all(parent_id, jobs):
+            raise TransitionError(f"asked for children of job {parent_id}, found that it {row.why_closed}")
+        ids = self._insert_children(parent_id, jobs, row)
+        if seal and not row.sealed:
             self._database.run("UPDATE job SET sealed = 1 WHERE id = ?", (parent_id,))
             self._changes.parents.add(parent_id)
         return ids
 
     def add_links(self, parent_id: int, jobs: Sequence[NewJob]) -> None:
         """Make more children of a parent that is not final because the child that found them is not."""
-        row = self._parent_row(parent_id)
-        self._insert_children(parent_id, jobs, row[2], row[3])
+        self._insert_children(parent_id, jobs, self._parent_row(parent_id))
 
     def get(self, job_id: int) -> Job:
         """Return one job; raises ``JobNotFoundError``."""
@@ -110,13 +127,17 @@ class JobStore:
     def update_status(self, job_id: int, state: State, *, error: JobError | None = None) -> None:
         """Move a job that nobody runs to *state*; to the state that it is in, do nothing.
 
-        Raises ``JobNotFoundError`` and ``TransitionError``: a running job is ended by its lease's holder or cancelled,
-        and a parent ends only when it is sealed and its children are final (I9).
+        To cancel a job cancels its descendants with it (I10). Raises ``JobNotFoundError`` and ``TransitionError``: a
+        running job is ended by its lease's holder or cancelled, and a parent ends only when it is sealed and its
+        children are final (I9).
         """
         job = self.get(job_id)
         if job.state is state:
             return
         self._check_transition(job, state)
+        if state is State.CANCELLED:
+            self.cancel(job_id)
+            return
         now = self._database.now
         self._database.run(
             "UPDATE job SET state = ?2, lease_until = NULL, waits_for = NULL, is_due = 1,"
@@ -201,20 +222,20 @@ class JobStore:
         )
         return [job_from(row) for row in rows]
 
-    def _parent_row(self, parent_id: int) -> tuple[int, int, str, int | None]:
-        row = self._database.row("SELECT state, sealed, metadata_json, child_limit FROM job WHERE id = ?", (parent_id,))
+    def _parent_row(self, parent_id: int) -> ParentRow:
+        row = self._database.row(
+            "SELECT state, sealed, waits_for, metadata_json, child_limit FROM job WHERE id = ?", (parent_id,)
+        )
         if row is None:
             raise _unknown(parent_id)
-        return row[0], row[1], row[2], row[3]
+        return ParentRow(*row)
 
-    def _insert_children(
-        self, parent_id: int, jobs: Sequence[NewJob], metadata_json: str, child_limit: int | None
-    ) -> list[int | None]:
+    def _insert_children(self, parent_id: int, jobs: Sequence[NewJob], row: ParentRow) -> list[int | None]:
         if not jobs:
             return []
-        limit = None if child_limit is None else child_limit - self.counts(parent_id).total
+        limit = None if row.child_limit is None else row.child_limit - self.counts(parent_id).total
         children = [msgspec.structs.replace(job, parent_id=parent_id) for job in jobs]
-        ids = self.inserts.insert(children, inherited=decode_json(metadata_json), limit=limit)
+        ids = self.inserts.insert(children, inherited=decode_json(row.metadata_json), limit=limit)
         self._changes.parents.add(parent_id)
         return ids
 
@@ -245,6 +266,8 @@ class JobStore:
             raise TransitionError(f"{asked}; from {job.state} it can go to {allowed}")
         if state is State.RUNNING or (job.state is State.RUNNING and state is not State.CANCELLED):
             raise TransitionError(f"{asked}; a lease begins with ClaimJobs and ends with CompleteJobs of its holder")
+        if job.state is State.WAITING and state is State.PENDING and job.waits_for is None:
+            raise TransitionError(f"{asked}, found that it waits for children, not for a credential")
         if job.state is State.WAITING and state in (State.COMPLETED, State.FAILED):
             if not job.sealed:
                 raise TransitionError(f"{asked}, found that it is not sealed: more children may come")
