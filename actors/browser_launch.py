@@ -49,6 +49,7 @@ class Chromium:
         self._browser = browser
         self._guard = guard
         self._pid: int | None = None
+        self._is_lost = False
 
     @classmethod
     async def launch(cls, executable: Path, guard: Guard) -> Chromium:
@@ -56,7 +57,7 @@ class Chromium:
 
         The sandbox is on unless the user is root, for whom Chromium has none.
         """
-        driver = await async_playwright().start()
+        driver = await start_driver()
         try:
             async with asyncio.timeout(LAUNCH_TIMEOUT_S):
                 browser = await driver.chromium.launch(
@@ -77,8 +78,8 @@ class Chromium:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the browser still answers to its driver."""
-        return self._browser.is_connected()
+        """Whether the browser is connected, as far as is known."""
+        return self._browser.is_connected() and not self._is_lost
 
     @property
     def version(self) -> str:
@@ -92,6 +93,12 @@ class Chromium:
             service_workers="block",
             accept_downloads=False,
         )
+
+    async def check(self) -> None:
+        """Kill a browser that does not answer; one whose driver died is connected for all that Playwright says."""
+        if self.is_alive and not await quietly(self._find_pid()):
+            self.kill()
+            self._is_lost = True
 
     async def close(self) -> None:
         """End the browser and its driver, by force when they do not end within ten seconds."""
@@ -110,6 +117,22 @@ class Chromium:
         processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
         self._pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), None)
         await session.detach()
+
+
+async def start_driver() -> Playwright:
+    """Start Playwright's process; when that is cancelled, the process is ended as soon as it has started."""
+    starting = asyncio.ensure_future(async_playwright().start())
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await quietly(end_driver(starting), LAUNCH_TIMEOUT_S)
+        raise
+
+
+async def end_driver(starting: Awaitable[Playwright]) -> None:
+    """Wait for the driver and end it."""
+    driver = await starting
+    await driver.stop()
 
 
 def proxy(port: int) -> ProxySettings:

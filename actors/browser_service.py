@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Error
@@ -18,7 +18,7 @@ from playwright.async_api import BrowserContext, Error
 from ..engine.clock import Clock
 from ..engine.cookies import Cookie, from_playwright
 from ..engine.credentials import Credential
-from ..engine.errors import BrowserError, BrowserNotFoundError
+from ..engine.errors import BrowserError, BrowserNotFoundError, PageError
 from ..engine.pages import PageRequest, PageSnapshot
 from ..engine.records import SealedCredential
 from .browser_context import SessionContext
@@ -32,8 +32,9 @@ from .browser_tab import host_of
 from .guard import Guard, LookUp
 
 MAX_CONTEXTS = 8  # idle ones beyond it are closed, the longest unused first
-OPEN_TIMEOUT_S = 15.0  # for a context with its cookies
+PROMPT_TIMEOUT_S = 15.0  # for a new context, and for the cookies of one
 
+T = TypeVar("T")
 OpenSeal = Callable[[SealedCredential], Credential]
 
 
@@ -71,10 +72,11 @@ class BrowserService:
         if not is_fetchable(request.url):
             raise page_error("scheme", request.url)
         try:
-            context = await self._context_for(request)
-            return await context.read(request.url, request.timeout_s)
-        except Error as error:
-            raise page_error(kind_of(error.message), request.url) from None
+            return await self._read(request)
+        except PageError as error:
+            if error.reason == "crashed" and self._chromium is not None:
+                await self._chromium.check()
+            raise
 
     async def log_in(self, message: Login) -> tuple[Cookie, ...]:
         """Take the steps in a context of their own and return all its cookies; raises ``LoginFailedError``."""
@@ -82,10 +84,12 @@ class BrowserService:
             context = await self._fresh_context(allow_private=message.allow_private)
             try:
                 await log_in(context, message.steps, message.timeout_s)
-                return tuple(from_playwright(cookie) for cookie in await context.cookies())
+                return tuple(from_playwright(cookie) for cookie in await self._promptly(context.cookies()))
             finally:
                 await quietly(context.close())
         except Error as error:
+            if self._chromium is not None:
+                await self._chromium.check()
             raise BrowserError(f"asked for a login, found: the browser failed ({kind_of(error.message)})") from None
 
     async def close(self) -> None:
@@ -98,6 +102,13 @@ class BrowserService:
             await self._chromium.close()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._guard.stop()
+
+    async def _read(self, request: PageRequest) -> PageSnapshot:
+        try:
+            context = await self._context_for(request)
+            return await context.read(request.url, request.timeout_s)
+        except Error as error:
+            raise page_error(kind_of(error.message), request.url) from None
 
     async def _context_for(self, request: PageRequest) -> SessionContext:
         async with self._opening:
@@ -125,7 +136,9 @@ class BrowserService:
         self._retire(key)
         context = await self._fresh_context(allow_private=key.allow_private)
         try:
-            report = None if credential is None else await inject(context, credential, self._clock.now())
+            report = None
+            if credential is not None:
+                report = await self._promptly(inject(context, credential, self._clock.now()))
         except BaseException:
             self._spawn(quietly(context.close()))
             raise
@@ -137,11 +150,17 @@ class BrowserService:
 
     async def _fresh_context(self, *, allow_private: bool) -> BrowserContext:
         chromium = await self._running()
+        return await self._promptly(chromium.new_context(allow_private=allow_private))
+
+    async def _promptly(self, work: Awaitable[T]) -> T:
+        """Wait for what a browser in order does at once; one that does not is of no use and is killed."""
+        chromium = self._chromium
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                return await chromium.new_context(allow_private=allow_private)
+            async with asyncio.timeout(PROMPT_TIMEOUT_S):
+                return await work
         except TimeoutError:
-            chromium.kill()  # a browser that opens no context is of no use
+            if chromium is not None:
+                chromium.kill()
             raise Error("the browser crashed") from None
 
     async def _running(self) -> Chromium:

@@ -19,19 +19,21 @@ from ..engine.login_pages import LOGIN_FACTS_JS
 from ..engine.pages import LoginFormFacts, PageSnapshot
 from ..engine.records import Record
 from .browser_failures import EMPTY_BODY, THROUGH_GUARD, kind_of, net_error, page_error
+from .browser_leaving import LeavingWatch
 
 MAX_NAVIGATIONS = 50  # of one tab, then its renderer has grown
 MAX_HTML_CHARACTERS = 20_000_000
 LOAD_GRACE_S = 3.0  # for what is still loading when the document is complete
 CRASH_TIMEOUT_S = 1.0
 CLOSE_TIMEOUT_S = 3.0
-READ_ATTEMPTS = 4  # a script that navigates takes the document away under the reader
+READ_ATTEMPTS = 4  # a page that leads on takes the document away under the reader
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 READ_PAGE_JS = f"""() => {{
   const html = document.documentElement ? document.documentElement.outerHTML : "";
   const navigation = performance.getEntriesByType("navigation")[0];
   const page = {{url: location.href, content_type: document.contentType, characters: html.length,
+    is_parsing: document.readyState === "loading",
     status: navigation && navigation.responseStatus || 0, html: "", login: null}};
   if (html.length > {MAX_HTML_CHARACTERS}) return page;
   return {{...page, html, login: ({LOGIN_FACTS_JS})()}};
@@ -46,6 +48,7 @@ class Reading(Record, frozen=True, kw_only=True):
     url: str
     content_type: str
     characters: int
+    is_parsing: bool
     status: int  # 0 when the page hides it
     html: str
     login: LoginFormFacts | None
@@ -61,13 +64,14 @@ class Tab:
         self._session = session  # opened while the page still answers
         self._is_hung = False
         self._navigations = 0
-        self._documents = 0  # since the navigation began
-        page.on("domcontentloaded", self._count_document)
+        self._watch = LeavingWatch(session)
 
     @classmethod
     async def attach(cls, page: Page, host: str) -> Tab:
         """Make a tab for *host* of a new page."""
-        return cls(page, await page.context.new_cdp_session(page), host)
+        tab = cls(page, await page.context.new_cdp_session(page), host)
+        await tab._watch.enable()
+        return tab
 
     async def read(self, url: str, *, timeout_s: float, why_refused: WhyRefused) -> PageSnapshot:
         """Go to *url* and return what is there after its scripts ran; raises ``PageError``.
@@ -103,12 +107,9 @@ class Tab:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._page.close()
 
-    def _count_document(self, _: Page) -> None:
-        self._documents += 1
-
     async def _navigate_and_read(self, url: str, timeout_s: float, why_refused: WhyRefused) -> PageSnapshot:
         self._navigations += 1
-        self._documents = 0
+        self._watch.begin()
         try:
             response = await self._page.goto(url, wait_until="domcontentloaded", timeout=(timeout_s + 1) * 1000)
         except PlaywrightTimeoutError:
@@ -123,22 +124,29 @@ class Tab:
         return await self._check(url, response, reading, why_refused)
 
     async def _read(self) -> Reading:
-        for attempt in range(READ_ATTEMPTS):
+        """Return what is there once no other document is on its way, or after some seconds of that."""
+        attempts_left = READ_ATTEMPTS
+        while True:
+            attempts_left -= 1
             with contextlib.suppress(PlaywrightTimeoutError):
                 await self._page.wait_for_load_state("load", timeout=LOAD_GRACE_S * 1000)
             try:
-                return msgspec.convert(await self._page.evaluate(READ_PAGE_JS), Reading)
+                reading = msgspec.convert(await self._page.evaluate(READ_PAGE_JS), Reading)
             except Error as error:
-                if "context was destroyed" not in error.message or attempt == READ_ATTEMPTS - 1:
+                if "context was destroyed" not in error.message or attempts_left <= 0:
                     raise
-        raise AssertionError("the last attempt returns or raises")
+            else:
+                if attempts_left <= 0 or not (reading.is_parsing or self._watch.is_leaving):
+                    return reading
+            if not await self._watch.settle(LOAD_GRACE_S):
+                attempts_left = 0
 
     async def _check(
         self, url: str, response: Response | None, reading: Reading, why_refused: WhyRefused
     ) -> PageSnapshot:
         if not reading.url.startswith(("http://", "https://")):  # a script led to where the browser would not go
             raise await self._refusal(url, why_refused)
-        is_led_on = response is None or self._documents > 1
+        is_led_on = response is None or self._watch.documents > 1
         status = reading.status if is_led_on or response is None else response.status
         if reading.characters > MAX_HTML_CHARACTERS:
             raise page_error("too_large", url)

@@ -10,12 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from browser_rig import Rig
-from conftest import Answer, Request, Site
+from loopback_site import Answer, Request, Serve
 
 from bequest.engine.errors import PageError
 from bequest.engine.pages import PageSnapshot
-
-Serve = Callable[[Callable[[Request], Answer]], Site]
 
 DEADLINE_S = 20.0
 FAVICON = "/favicon.ico"  # Chromium itself asks for it, once for each site

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from browser_rig import Rig
-from conftest import Answer, Request, Site
+from loopback_site import Answer, Serve, Site
 
 from bequest.actors.browser_messages import Click, Fill, Goto, LoginStep, WaitFor
 from bequest.engine.cookies import Cookie
@@ -19,8 +19,7 @@ from bequest.engine.pages import CookieReport
 from bequest.engine.secret import Secret
 from bequest.engine.vault import Vault
 from bequest.testing.login_site import SESSION_COOKIE, LoginSite
-
-Serve = Callable[[Callable[[Request], Answer]], Site]
+from bequest.testing.manual_clock import ManualClock
 
 CANARY = "canary-of-this-test"
 FAR_FUTURE = 4_000_000_000.0
@@ -83,7 +82,7 @@ def test_cookies_that_the_browser_does_not_take_cost_only_themselves(serve: Serv
         sealed = late.seal(
             cookie("before", "1"),
             cookie("dropped", "2", expires=ManualClock().now() + 3600),
-            cookie("refused", "a;b"),
+            cookie("__Http-refused", secure=True),
             cookie("after", "3"),
             sites=["wiki.example"],
         )
@@ -91,7 +90,7 @@ def test_cookies_that_the_browser_does_not_take_cost_only_themselves(serve: Serv
 
     assert report is not None
     assert (report.offered, report.injected, report.confirmed) == (4, 3, 2)
-    assert dict(report.skipped) == {"refused": "refused by the browser", "dropped": "not stored by the browser"}
+    assert dict(report.skipped) == {"__Http-refused": "refused by the browser", "dropped": "not stored by the browser"}
     assert sent(site, "/page") == [{"before=1", "after=3"}]
 
 

@@ -1,0 +1,86 @@
+"""Owns the watch on whether the document in a tab is about to be left by its own doing.
+
+A script, a form or a refresh header leads on some time after the document has loaded; what is read meanwhile is only
+the way to the page. Chromium tells of it in three steps (scheduled, requested, started), not always all three.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from playwright.async_api import CDPSession
+
+SOON_S = 1.0  # a refresh that comes later is part of what the page does, such as a clock
+SCHEDULED, REQUESTED, STARTED = "scheduled", "requested", "started"
+
+Event = dict[str, Any]  # of the DevTools protocol, domain Page
+
+
+class LeavingWatch:
+    """Knows of one tab's main frame how many documents it has shown and whether the next is on its way."""
+
+    def __init__(self, session: CDPSession) -> None:
+        self.documents = 0  # since ``begin``
+        self._session = session
+        self._main_frame = ""
+        self._signs: set[str] = set()
+        self._settled = asyncio.Event()
+        session.on("Page.frameScheduledNavigation", self._on_scheduled)
+        session.on("Page.frameClearedScheduledNavigation", lambda event: self._drop(event, SCHEDULED))
+        session.on("Page.frameRequestedNavigation", lambda event: self._add(event, REQUESTED))
+        session.on("Page.frameStartedNavigating", self._on_started)
+        session.on("Page.frameStoppedLoading", lambda event: self._drop(event, STARTED))
+        session.on("Page.frameNavigated", self._on_navigated)
+
+    async def enable(self) -> None:
+        """Begin to listen."""
+        await self._session.send("Page.enable")
+
+    def begin(self) -> None:
+        """Forget what was; the tab is led to another URL."""
+        self.documents = 0
+        self._signs.clear()
+        self._settled.set()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether another document is to take the place of this one, soon."""
+        return bool(self._signs)
+
+    async def settle(self, timeout_s: float) -> bool:
+        """Wait until no other document is on its way; return whether that was within *timeout_s* seconds."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _on_scheduled(self, event: Event) -> None:
+        if event["delay"] <= SOON_S:
+            self._add(event, SCHEDULED)
+
+    def _on_started(self, event: Event) -> None:
+        self._add(event, STARTED)
+        self._drop(event, REQUESTED)
+
+    def _on_navigated(self, event: Event) -> None:
+        frame = event["frame"]
+        if "parentId" in frame:
+            return
+        self._main_frame = frame["id"]
+        self.documents += 1
+        self._signs.clear()
+        self._settled.set()
+
+    def _add(self, event: Event, sign: str) -> None:
+        if event["frameId"] == self._main_frame:
+            self._signs.add(sign)
+            self._settled.clear()
+
+    def _drop(self, event: Event, sign: str) -> None:
+        if event["frameId"] == self._main_frame:
+            self._signs.discard(sign)
+            if not self._signs:
+                self._settled.set()
