@@ -26,6 +26,7 @@ CHECKPOINT_PAGES = 1000  # of the WAL, then it is written back
 BUSY_TIMEOUT_MS = 5_000  # a reader that takes part in recovery holds the file for an instant
 MEMORY = ":memory:"
 
+SETTINGS = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY"
 SYNCHRONOUS = {"full": "FULL", "relaxed": "NORMAL"}
 SQLITE_VERSION = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
 
@@ -57,7 +58,7 @@ class Database:
         with _translated("open the database for reading"):
             connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            connection.execute("PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0; PRAGMA query_only=ON")
+            _run_all(connection, f"{SETTINGS}; PRAGMA query_only=ON")
         return cls(connection, clock, None)
 
     @contextmanager
@@ -123,7 +124,7 @@ class Database:
     def script(self, sql: str) -> None:
         """Run several statements."""
         with _translated("change the schema"):
-            self._connection.execute(sql)
+            _run_all(self._connection, sql)
 
     @property
     def total_changes(self) -> int:
@@ -199,12 +200,17 @@ def _connect(path: str, durability: Durability) -> apsw.Connection:
     connection = apsw.Connection(path)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    connection.execute(
-        f"PRAGMA synchronous={SYNCHRONOUS[durability]}; PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=ON;"
-        "PRAGMA cell_size_check=ON; PRAGMA secure_delete=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY"
+    _run_all(
+        connection,
+        f"{SETTINGS}; PRAGMA synchronous={SYNCHRONOUS[durability]}; PRAGMA wal_autocheckpoint=0;"
+        "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON",
     )
     return connection
+
+
+def _run_all(connection: apsw.Connection, sql: str) -> None:
+    """Run several statements; apsw stops before the one after a row, until that row is fetched."""
+    connection.execute(sql).fetchall()
 
 
 @contextmanager
