@@ -9,6 +9,7 @@ if sys.platform not in ("linux", "darwin"):
 from .actors.handles import Credentials, Run
 from .actors.system import Engine, EngineState, Health
 from .engine.clock import Clock, SystemClock
+from .engine.cookies import Admission, Cookie
 from .engine.credentials import Credential
 from .engine.definition_files import read_definition
 from .engine.definitions import AuthPolicy, Definition
@@ -46,21 +47,25 @@ from .engine.errors import (
     VaultError,
 )
 from .engine.keys import Key, KeyFile
-from .engine.records import Counts, Job, JobError, LogEntry, State, StoredDocument
+from .engine.queries import FailureCause
+from .engine.records import Counts, CredentialEntry, Job, JobError, LogEntry, Progress, State, StoredDocument
 from .engine.run_status import RunStatus
 from .engine.secret import Secret
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
+    "Admission",
     "AuthPolicy",
     "BequestError",
     "BrowserError",
     "BrowserNotFoundError",
     "Clock",
     "CommitInDoubtError",
+    "Cookie",
     "Counts",
     "Credential",
+    "CredentialEntry",
     "CredentialError",
     "CredentialFormatError",
     "CredentialNeededError",
@@ -76,6 +81,7 @@ __all__ = [
     "EngineFailedError",
     "EngineState",
     "EngineStoppedError",
+    "FailureCause",
     "ForeignDatabaseError",
     "ForkError",
     "Health",
@@ -93,6 +99,7 @@ __all__ = [
     "MetadataError",
     "NewerDatabaseError",
     "PageError",
+    "Progress",
     "Run",
     "RunStatus",
     "SealError",
