@@ -1,0 +1,53 @@
+"""Wrong uses of the public API; both checkers must refuse each marked line, with the code that its comment names.
+
+A line that one of them takes makes its comment an unused one, and that is an error. Nothing here is ever run.
+"""
+
+from __future__ import annotations
+
+from bequest import Credential, Definition, Engine, KeyFile, Run, Secret
+
+SEEDS = ["https://wiki.example/"]
+
+
+def open_engines() -> None:
+    """A key comes from a source, not as a text; durability is one of two words."""
+    Engine("wiki.db", key="0123456789")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Engine("wiki.db", key=KeyFile("key")())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Engine("wiki.db", durability="fast")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Engine("wiki.db", KeyFile("key"))  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Engine("wiki.db", workers=4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def declare() -> None:
+    """Options are known by name and type; a declared recipe does not change."""
+    Definition.crawl("wiki")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Definition.crawl("wiki", SEEDS)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Definition.crawl("wiki", start_urls=SEEDS, max_page=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Definition.crawl("wiki", start_urls=SEEDS, max_pages="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Definition.crawl("wiki", start_urls=SEEDS, auth_policy="strict")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Definition.crawl("wiki", start_urls=SEEDS, scope="planet")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    definition = Definition.crawl("wiki", start_urls=SEEDS)
+    definition.max_pages = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def keep_sessions(engine: Engine) -> None:
+    """A session has a name; a secret is no text until it is revealed."""
+    Credential.from_file("cookies.txt")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Credential.from_file("cookies.txt", "wiki")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Credential(auth_id="wiki", sites=("wiki.example",), cookies=("sid=1",))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    engine.credentials.put("cookies.txt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    list(engine.credentials.get("wiki").cookies)  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
+    str("Cookie: " + Secret("x"))  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnknownArgumentType]
+    len(Secret("x"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def crawl(engine: Engine, run: Run) -> None:
+    """A run is started from a definition, and its documents are records."""
+    engine.run("wiki.toml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    engine.run(Definition.crawl("wiki", start_urls=SEEDS), "nightly")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    run.wait("600")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run.documents()[0]  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
+    for document in run.documents():
+        list(document.html)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType]
+        document.title = ""  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
