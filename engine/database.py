@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -131,20 +131,20 @@ class Database:
         """How many rows this connection has changed, triggers included."""
         return self._connection.total_changes()
 
-    @property
-    def is_readonly(self) -> bool:
-        """Whether this connection can only read."""
-        return self._reopen_with is None
-
     def checkpoint(self) -> None:
         """Write the WAL back when it has grown past its bound; a failure is left to the next time."""
         if self._wal_pages >= CHECKPOINT_PAGES:
             self._try_checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def truncate_wal(self) -> None:
-        """Write all of the WAL back and empty it, so that nothing deleted stays in it; for when nothing else is due."""
+        """Write all of the WAL back and empty it, so that nothing deleted stays in it; for when nothing else is due.
+
+        A reader in the way is not waited for: the next time will do.
+        """
         if self._wal_pages:
+            self._connection.set_busy_timeout(0)
             self._try_checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def interrupt(self) -> None:
         """Make what another thread runs on this connection end with an error."""
@@ -165,7 +165,13 @@ class Database:
     def close(self) -> None:
         """Close; the last connection to a file writes the WAL back. In a forked child it does nothing."""
         if os.getpid() == self._pid:
-            self._connection.close(force=True)
+            with suppress(apsw.ConnectionClosedError):
+                self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close a file that turned out not to be ours to write; not even its WAL is written back."""
+        self._connection.close(force=True)
 
     def _undo(self) -> None:
         self.rollbacks += 1
@@ -188,6 +194,7 @@ class Database:
 
     def _check_transaction(self) -> None:
         """Refuse to go on in a group that SQLite itself has undone, as it does when the disk is full or fails."""
+        self._check_process()
         if self._in_group and not self._connection.in_transaction:
             raise StoreError("SQLite has undone the whole transaction after an error; nothing of it is written")
 
@@ -200,6 +207,7 @@ def _connect(path: str, durability: Durability) -> apsw.Connection:
     connection = apsw.Connection(path)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # until close() is asked for
     _run_all(
         connection,
         f"{SETTINGS}; PRAGMA synchronous={SYNCHRONOUS[durability]}; PRAGMA wal_autocheckpoint=0;"
@@ -234,5 +242,15 @@ def _named(error: apsw.Error) -> str:
 
 
 def database_at(path: Path | str) -> str:
-    """Return *path* as SQLite is given it: absolute, so that a later change of folder does not matter."""
-    return MEMORY if str(path) == MEMORY else os.path.realpath(Path(path).expanduser())
+    """Return *path* as SQLite is given it: absolute, so that a later change of folder does not matter.
+
+    Raises ``StoreError`` for what names no file.
+    """
+    if str(path) == MEMORY:
+        return MEMORY
+    if "\0" in str(path):
+        raise StoreError("asked to open a database, found a NUL in its path; name a file")
+    try:
+        return os.path.realpath(Path(path).expanduser())
+    except RuntimeError:  # of expanduser
+        raise StoreError(f"asked to open {path}, found no user of that name; check the path") from None
