@@ -7,15 +7,16 @@ byte of it changed. A new database is built beside its place and renamed into it
 from __future__ import annotations
 
 import os
+import stat
 import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from .clock import Clock
 from .database import MEMORY, SQLITE_VERSION, Database, Durability
 from .errors import DatabaseCorruptError, ForeignDatabaseError, NewerDatabaseError, StoreError
-from .schema import APPLICATION_ID, MINIMUM_SQLITE, migrations
+from .schema import APPLICATION_ID, MINIMUM_SQLITE, Migration, migrations
 
 MAGIC = b"SQLite format 3\x00"
 HEADER_BYTES = 100  # https://www.sqlite.org/fileformat.html#the_database_header
@@ -37,7 +38,7 @@ def open_database(path: str, *, durability: Durability, clock: Clock) -> Databas
     check_sqlite()
     if path == MEMORY:
         database = Database.open(path, durability=durability, clock=clock)
-        migrate(database)
+        migrate(database, migrations())
         return database
     file = Path(path)
     if is_missing(file):
@@ -45,9 +46,11 @@ def open_database(path: str, *, durability: Durability, clock: Clock) -> Databas
     check_header(file)
     database = Database.open(path, durability=durability, clock=clock)
     try:
-        migrate(database)
+        check_numbers(numbers_in(database), path)
+        migrate(database, migrations())
+        database.script("PRAGMA journal_mode=WAL")  # a copy made by VACUUM INTO has another
     except BaseException:
-        database.close()
+        database.abandon()
         raise
     return database
 
@@ -62,7 +65,13 @@ def open_reader(path: str, *, clock: Clock) -> Database:
     if is_missing(file):
         raise StoreError(f"asked to read {path}, found no database there; name the file that a run was stored in")
     check_header(file)
-    return Database.open_reader(path, clock=clock)
+    database = Database.open_reader(path, clock=clock)
+    try:
+        check_numbers(numbers_in(database), path)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def check_file(file: Path) -> None:
@@ -71,26 +80,39 @@ def check_file(file: Path) -> None:
         check_header(file)
 
 
-def check_sqlite() -> None:
+def check_sqlite(version: tuple[int, ...] = SQLITE_VERSION) -> None:
     """Refuse a SQLite that can lose a WAL that was reset under a reader."""
-    if SQLITE_VERSION < MINIMUM_SQLITE:
-        found, wanted = (".".join(map(str, version)) for version in (SQLITE_VERSION, MINIMUM_SQLITE))
+    if version < MINIMUM_SQLITE:
+        found, wanted = (".".join(map(str, numbers)) for numbers in (version, MINIMUM_SQLITE))
         raise StoreError(f"SQLite {wanted} or newer is needed, found {found}; install apsw from its wheel")
 
 
 def is_missing(file: Path) -> bool:
     """Return whether there is no database at *file* yet; an empty file is none.
 
-    Raises ``DatabaseCorruptError`` beside a WAL that something was left in: its database has been lost.
+    Raises ``DatabaseCorruptError`` beside a WAL that something was left in, for its database has been lost, and
+    ``StoreError`` for what is no file: a device or a pipe has no size either, and must not be replaced.
     """
-    if file.is_dir():
-        raise StoreError(f"asked to open {file}, found a folder; name a file")
-    if file.exists() and file.stat().st_size > 0:
+    if _size_of(file):
         return False
     wal = Path(f"{file}-wal")
-    if wal.exists() and wal.stat().st_size > 0:
+    if _size_of(wal):
         raise DatabaseCorruptError(f"found {wal} but no database beside it; restore {file.name} or move the WAL away")
     return True
+
+
+def _size_of(file: Path) -> int:
+    """Return how many bytes *file* has, 0 where there is none."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise StoreError(f"asked to open {file}, found {error.strerror}; check the path and its rights") from error
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket"
+        raise StoreError(f"asked to open {file}, found {what}; name a file")
+    return found.st_size
 
 
 def check_header(file: Path) -> None:
@@ -119,24 +141,26 @@ def check_numbers(header: Header, path: str) -> None:
 def create(file: Path, clock: Clock) -> None:
     """Make a new database at *file*, readable and writable by its owner only."""
     building = Path(f"{file}.new")
-    refused = _creation_refused(file)
     try:
-        for leftover in (building, Path(f"{building}-journal"), Path(f"{building}-wal"), Path(f"{building}-shm")):
-            leftover.unlink(missing_ok=True)
-        os.close(os.open(building, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise refused(error) from error
-    database = Database.open(str(building), durability="full", clock=clock)
-    try:
-        migrate(database)
-        database.script("PRAGMA journal_mode=WAL")
-    finally:
-        database.close()
-    try:
+        _make_empty(building)
+        database = Database.open(str(building), durability="full", clock=clock)
+        try:
+            migrate(database, migrations())
+        finally:
+            database.close()
         building.replace(file)
         sync_folder(file.parent)
     except OSError as error:
-        raise refused(error) from error
+        raise StoreError(
+            f"asked to make {file}, found {error.strerror}; name a file in a folder that you can write to"
+        ) from error
+
+
+def _make_empty(file: Path) -> None:
+    """Make an empty *file*, also where a crash has left one with what SQLite keeps beside it."""
+    for leftover in (file, Path(f"{file}-journal"), Path(f"{file}-wal"), Path(f"{file}-shm")):
+        leftover.unlink(missing_ok=True)
+    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
 
 def sync_folder(folder: Path) -> None:
@@ -148,26 +172,21 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def migrate(database: Database) -> None:
+def numbers_in(database: Database) -> Header:
+    """Return the numbers as they stand now; those in the WAL may be ahead of the file's header."""
+    ((user_version,),) = database.rows("PRAGMA user_version")
+    ((application_id,),) = database.rows("PRAGMA application_id")
+    return Header(user_version, application_id)
+
+
+def migrate(database: Database, steps: Sequence[Migration]) -> None:
     """Apply the migrations that the file does not have yet, each in one transaction."""
-    version = (database.row("PRAGMA user_version") or (0,))[0]
-    application_id = (database.row("PRAGMA application_id") or (0,))[0]
-    if version:
-        check_numbers(Header(version, application_id), "the database")
-    for migration in migrations():
-        if migration.version > version:
+    version = numbers_in(database).user_version
+    for step in steps:
+        if step.version > version:
             with database.group():
-                database.script(migration.sql)
+                database.script(step.sql)
                 if not version:
                     database.run("INSERT INTO engine VALUES (1, ?, ?)", (str(uuid.uuid4()), database.now))
-                database.script(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={migration.version}")
-            version = migration.version
-
-
-def _creation_refused(file: Path) -> Callable[[OSError], StoreError]:
-    def refused(error: OSError) -> StoreError:
-        return StoreError(
-            f"asked to make {file}, found {error.strerror}; name a file in a folder that you can write to"
-        )
-
-    return refused
+                database.script(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={step.version}")
+            version = step.version
