@@ -224,6 +224,16 @@ class ClaimJobs(Request, frozen=True, kw_only=True):
         return store.leases.claim(self.kind, self.limit, self.lease_s)
 
 
+class OfferOnly(Request, frozen=True, kw_only=True):
+    """Give out children of these parents and no other job, until the engine has stopped."""
+
+    parent_ids: tuple[int, ...]
+
+    def apply(self, store: Store) -> None:
+        """Note it."""
+        store.leases.offer_only(self.parent_ids)
+
+
 class CompleteJobs(Request, frozen=True, kw_only=True):
     """End attempts, with all that they left; reply the ids of the jobs whose lease was lost."""
 

@@ -30,7 +30,7 @@ from .alarm import Alarm
 from .executor_messages import ChildrenEnded, StartRun, Sweep, TakeUpRuns
 from .handles import Credentials, Run
 from .manager import ManagerActor, Tick
-from .messages import ReclaimLeases
+from .messages import OfferOnly, ReclaimLeases
 from .supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class Engine:
 
     *path* is a file or ``":memory:"``; *key* opens and seals credentials; *durability* ``"relaxed"`` may lose the
     newest writes at a power cut, never at a kill; *concurrency* is how many pages are fetched at once over all runs;
-    *browser* is a Chromium's path, None to look for one. Nothing is opened before ``start``.
+    *browser* is a Chromium's path, None to look for one; without *resume* unfinished runs rest until ``run`` takes them
+    up. Nothing is opened before ``start``.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Engine:
         durability: Durability = "full",
         concurrency: int = 4,
         browser: str | None = None,
+        resume: bool = True,
         clock: Clock | None = None,
     ) -> None:
         self._path = database_at(Path(path) if str(path) != MEMORY else MEMORY)
@@ -77,6 +79,8 @@ class Engine:
         self._durability: Durability = durability
         self._concurrency = concurrency
         self._executable = browser
+        self._resumes = resume
+        self._taken_up: tuple[int, ...] = ()  # the runs of ``run``, where the others rest
         self._clock = clock or SystemClock()
         self._pid = os.getpid()
         self._lifecycle = threading.RLock()
@@ -101,7 +105,7 @@ class Engine:
         self.stop()
 
     def start(self) -> None:
-        """Open the database as its one owner, start the actors and go on with every unfinished run.
+        """Open the database as its one owner, start the actors and go on with every unfinished run, unless told not to.
 
         Raises ``DatabaseOwnedError`` and the other errors of the store; then nothing was started.
         """
@@ -113,7 +117,9 @@ class Engine:
             try:
                 self._start_actors(self._store)
                 self.manager.ask(ReclaimLeases())
-                if self._executor.ask(TakeUpRuns(), timeout_s=START_TIMEOUT_S):
+                if not self._resumes:
+                    self.manager.ask(OfferOnly(parent_ids=()))
+                elif self._executor.ask(TakeUpRuns(), timeout_s=START_TIMEOUT_S):
                     self._start_crawlers()
             except BaseException:
                 self.stop()
@@ -132,6 +138,7 @@ class Engine:
                 self._alarm.stop()
             store.close()
             self._has_crawlers = False
+            self._taken_up = ()
             self._credentials = None
 
     def run(self, definition: Definition, *, key: str | None = None) -> Run:
@@ -143,10 +150,15 @@ class Engine:
         self._check_running()
         self._start_crawlers()
         job_id: int = self._executor.ask(StartRun(definition=definition, key=key), timeout_s=START_TIMEOUT_S)
+        if not self._resumes:
+            with self._lifecycle:
+                self._taken_up = (*self._taken_up, job_id)
+                self.manager.ask(OfferOnly(parent_ids=self._taken_up))
         return self.find_run(job_id)
 
     def find_run(self, job_id: int) -> Run:
         """Return the handle of a run by the id of its parent job."""
+        self._check_process()
         return Run(job_id, self.manager, self._reader)
 
     @property
@@ -167,6 +179,7 @@ class Engine:
 
     def health(self) -> Health:
         """Return whether all parts of the engine live."""
+        self._check_process()
         supervisor = self._supervisor
         if self._store is None or supervisor is None:
             return Health(state=EngineState.STOPPED)
@@ -188,11 +201,12 @@ class Engine:
             return ManagerActor.start(supervisor, store, wake_at=alarm.set, on_settled=self._tell_monitor)
 
         supervisor.start()
-        supervisor.add(self.manager, start_manager)
-        supervisor.add(self._monitor, lambda: MonitorActor.start(supervisor, self.manager))
+        supervisor.add(self.manager, start_manager, resume=Tick())
+        supervisor.add(self._monitor, lambda: MonitorActor.start(supervisor, self.manager), resume=Sweep())
         supervisor.add(
             self._executor,
             lambda: ExecutorActor.start(supervisor, self.manager, self._monitor, self._clock),
+            resume=TakeUpRuns(),
         )
         self._start_reader(supervisor)
         alarm.start()

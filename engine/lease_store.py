@@ -59,12 +59,18 @@ class LeaseStore:
         self._jobs = jobs
         self._documents = documents
         self._logs = logs
+        self._offered: frozenset[int] | None = None  # parents; None is all, and jobs without one
+
+    def offer_only(self, parent_ids: Sequence[int]) -> None:
+        """Have children of these parents claimed and no other job, until the store is closed."""
+        self._offered = frozenset(parent_ids)
+        self._changes.has_due_work = True
 
     def claim(self, kind: str, limit: int, lease_s: float) -> list[Lease]:
         """Claim up to *limit* due jobs of *kind* for *lease_s* seconds, highest priority first, parents in turn."""
         self.promote()
         rows = self._claim_children(kind, limit, lease_s)
-        if len(rows) < limit:
+        if len(rows) < limit and self._offered is None:
             rows += self._claim(None, kind, limit - len(rows), lease_s)
         if rows:
             self._changes.wake_at = min(self._changes.wake_at, self._database.now + lease_s)
@@ -154,6 +160,8 @@ class LeaseStore:
     def _claim_children(self, kind: str, limit: int, lease_s: float) -> list[Row]:
         rows: list[Row] = []
         offers = [Claimable(*row) for row in self._database.rows(OFFERS)]
+        if self._offered is not None:
+            offers = [offer for offer in offers if offer.parent_id in self._offered]
         while offers and len(rows) < limit:
             exhausted: set[int] = set()  # of this kind nothing is left that is due
             for parent_id, share in allot(offers, limit - len(rows)):
