@@ -63,7 +63,7 @@ class Engine:
     up. Nothing is opened before ``start``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the path by name, each with a default
         self,
         path: str | os.PathLike[str] = MEMORY,
         *,
