@@ -57,9 +57,12 @@ class OwnerLock:
         try:
             return os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreError(
-                f"asked to make {self._file}, found {error.strerror}; name a file in a folder that you can write to"
-            ) from error
+            raise self._refused("make", error) from error
+
+    def _refused(self, asked: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"asked to {asked} {self._file}, found {error.strerror}; name a file in a folder that you can write to"
+        )
 
     def _is_still(self, descriptor: int) -> bool:
         try:
@@ -70,8 +73,12 @@ class OwnerLock:
         return (named.st_dev, named.st_ino) == (locked.st_dev, locked.st_ino)
 
     def _hold(self, descriptor: int) -> None:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise self._refused("write", error) from error
         self._descriptor = descriptor
         _held.add(self)
 
