@@ -43,6 +43,7 @@ class Database:
         self._pid = os.getpid()
         self._in_group = False
         self._wal_pages = 0
+        self._must_reopen = False
 
     @classmethod
     def open(cls, path: str, *, durability: Durability, clock: Clock) -> Self:
@@ -66,10 +67,12 @@ class Database:
         """Run the block as one transaction.
 
         When the block raises, all of it is undone. Raises ``CommitInDoubtError`` when the commit itself fails: what was
-        written may be there or not, and the database must be reopened.
+        written may be there or not. After that the next group opens the database again, unless ``reopen`` did.
         """
         self._check_process()
         self.now = self._clock.now()
+        if self._must_reopen:
+            self.reopen()
         with _translated("begin a transaction"):
             self._connection.execute("BEGIN IMMEDIATE")
         self._in_group = True
@@ -85,6 +88,7 @@ class Database:
             self._connection.execute("COMMIT")
         except apsw.Error as error:
             self.rollbacks += 1
+            self._must_reopen = True
             raise CommitInDoubtError(f"{CommitInDoubtError.__doc__} (SQLite: {_named(error)})") from error
 
     @contextmanager
@@ -151,16 +155,21 @@ class Database:
         self._connection.interrupt()
 
     def reopen(self) -> None:
-        """Close and open again, after a commit in doubt; a database in memory is only rolled back."""
+        """Close and open again, after a commit in doubt; a database in memory is only rolled back.
+
+        Raises ``StoreError`` when that fails; the next group tries again.
+        """
         self._check_process()
         if self._reopen_with is None or self._reopen_with[0] == MEMORY:
             self._undo()
-            return
-        self.rollbacks += 1
-        self._connection.close(force=True)
-        with _translated("open the database again"):
-            self._connection = _connect(*self._reopen_with)
-        self._watch_wal()
+        else:
+            self.rollbacks += 1
+            self._must_reopen = True
+            self._connection.close(force=True)
+            with _translated("open the database again"):
+                self._connection = _connect(*self._reopen_with)
+            self._watch_wal()
+        self._must_reopen = False
 
     def close(self) -> None:
         """Close; the last connection to a file writes the WAL back. In a forked child it does nothing."""
@@ -176,7 +185,10 @@ class Database:
     def _undo(self) -> None:
         self.rollbacks += 1
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            self._must_reopen = True
+            with _translated("undo a transaction"):
+                self._connection.execute("ROLLBACK")
+            self._must_reopen = False
 
     def _try_checkpoint(self, mode: int) -> None:
         try:
@@ -204,7 +216,7 @@ class Database:
 
 
 def _connect(path: str, durability: Durability) -> apsw.Connection:
-    connection = apsw.Connection(path)
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)  # what is gone is not made anew, empty
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # until close() is asked for

@@ -223,6 +223,36 @@ def test_database_that_cannot_be_reopened_stays_closed(database: Database, path:
         notes(database)
 
 
+def test_group_after_a_commit_in_doubt_opens_the_database_again(database: Database) -> None:
+    """Nobody need reopen by hand: the next group does, and is stored."""
+    with suppress(CommitInDoubtError):
+        fail_to_commit(database)
+
+    with database.group():
+        write(database, "after")
+
+    assert notes(database) == ["after"]
+
+
+def test_group_opens_what_could_not_be_reopened(database: Database, path: Path) -> None:
+    """While the file is gone each group is refused and makes no new file; when it is back the next one goes on."""
+    with database.group():
+        write(database, "before")
+    elsewhere = path.rename(path.with_name("elsewhere"))
+    with suppress(StoreError):
+        database.reopen()
+
+    with pytest.raises(StoreError, match="asked to open the database again"), database.group():
+        write(database, "refused")
+    was_made = path.exists()
+    elsewhere.rename(path)
+    with database.group():
+        write(database, "after")
+
+    assert not was_made
+    assert notes(database) == ["before", "after"]
+
+
 # Savepoints
 
 
