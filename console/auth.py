@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import msgspec
-from rich.table import Table
 
 from ..actors.system import Engine
 from ..engine.clock import SystemClock
 from ..engine.cookies import Cookie
 from ..engine.credentials import Credential
-from ..engine.database import database_at
-from ..engine.database_file import open_reader
-from ..engine.errors import CredentialNotFoundError
-from ..engine.queries import Queries
+from ..engine.errors import CredentialNotFoundError, SealError
+from ..engine.records import SealedCredential
 from ..engine.vault import Vault
-from .options import database_option, json_option
+from .options import FileName, advised, database_option, json_option
+from .reading import reading
 from .terminal import Exit, Terminal, pass_terminal
+from .words import counted, moment
 
 
 @click.group()
 def auth() -> None:
-    """Store sessions to crawl with, and show them; never a value."""
+    """Store sessions to crawl with, and show them; never a value.
+
+    \b
+    bequest auth add wiki cookies.txt --site wiki.example
+    bequest crawl https://wiki.example/ --auth wiki
+    """
 
 
-@auth.command()
+@auth.command(short_help="Store a session; pages that wait for it are due again.")
 @click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FileName())
 @click.option("--site", "sites", multiple=True, required=True, metavar="HOST", help="Where it goes; may be repeated.")
 @database_option
 @pass_terminal
 def add(terminal: Terminal, name: str, file: Path, sites: tuple[str, ...], database: Path) -> int:
     """Store the session in FILE under NAME; pages that wait for it are due again.
 
-    FILE is a cookies.txt, Playwright's storage_state or a browser extension's JSON.
+    FILE is a cookies.txt, Playwright's storage_state or a browser extension's
+    JSON. The session goes to HOST and the hosts under it, and nowhere else.
+
+    \b
+    bequest auth add wiki cookies.txt --site wiki.example
     """
     credential = Credential.from_file(file, auth_id=name, sites=sites)
     admission = credential.admitted(SystemClock().now())
-    notice = terminal.key.make_if_missing()
-    if notice:
-        terminal.say(notice)
-    with Engine(database, key=terminal.key) as engine:
+    terminal.key.check(database)
+    with Engine(database, key=terminal.key, resume=False) as engine:
+        announce_key(terminal)
         woken = engine.credentials.put(credential)
-    terminal.out.print(f"stored {name}: {len(admission.kept)} cookies for {', '.join(credential.sites)}", markup=False)
+    kept = counted(len(admission.kept), "cookie")
+    terminal.print(f"stored {name}: {kept} for {', '.join(credential.sites)}")
     for cookie, reason in admission.skipped:
-        terminal.out.print(f"  skipped {cookie}: {reason}", markup=False)
+        terminal.print(f"skipped {cookie}: {reason}", indent=2)
     if woken:
-        terminal.out.print(f"  {woken} pages waited for it; run their command again to go on", markup=False)
+        terminal.print(f"{counted(woken, 'page')} waited for it; give the command of the run again to go on", indent=2)
     return Exit.DONE
 
 
@@ -59,17 +66,22 @@ def add(terminal: Terminal, name: str, file: Path, sites: tuple[str, ...], datab
 @pass_terminal
 def list_(terminal: Terminal, database: Path, as_json: bool) -> int:
     """List the stored sessions."""
-    entries = read_queries(database).credentials()
+    with reading(database) as queries:
+        entries = queries.credentials()
     if as_json:
-        terminal.json(msgspec.to_builtins(entries))
-        return Exit.DONE
-    if not entries:
-        terminal.out.print("no session is stored; add one with `bequest auth add NAME FILE --site HOST`", markup=False)
-        return Exit.DONE
-    table = Table("name", "sites", "version", "stored", "key", box=None)
-    for entry in entries:
-        table.add_row(entry.auth_id, ", ".join(entry.sites), str(entry.version), moment(entry.updated_at), entry.key_id)
-    terminal.out.print(table)
+        for entry in entries:
+            terminal.json(msgspec.to_builtins(entry))
+    elif entries:
+        headers = ("name", "sites", "version", "stored (UTC)", "key")
+        terminal.table(
+            headers,
+            (
+                (one.auth_id, ", ".join(one.sites), str(one.version), moment(one.updated_at), one.key_id)
+                for one in entries
+            ),
+        )
+    else:
+        terminal.print(f"no session is stored; add one with {advised('auth add NAME FILE --site HOST', database)}")
     return Exit.DONE
 
 
@@ -80,21 +92,22 @@ def list_(terminal: Terminal, database: Path, as_json: bool) -> int:
 @pass_terminal
 def show(terminal: Terminal, name: str, database: Path, as_json: bool) -> int:
     """Show the cookies of a session: names, domains and expiry."""
-    queries = read_queries(database)
-    sealed = queries.credential(name)
+    with reading(database) as queries:
+        sealed, database_id = queries.credential(name), queries.database_id()
     if sealed is None:
-        raise CredentialNotFoundError(f"asked for credential {name!r}, found none; `bequest auth list` names all")
-    credential = Vault(terminal.key(), queries.database_id()).open(sealed)
+        raise CredentialNotFoundError(
+            f"asked for credential {name!r}, found none; {advised('auth list', database)} names all"
+        )
+    check_key(terminal, sealed)
+    credential = Vault(terminal.key(), database_id).open(sealed)
     if as_json:
         cookies = [{"name": one.name, "domain": one.domain, "expires": one.expires} for one in credential.cookies]
         terminal.json({"name": name, "sites": credential.sites, "cookies": cookies})
         return Exit.DONE
-    terminal.out.print(f"{name}, for {', '.join(credential.sites)} and the hosts under them", markup=False)
-    table = Table("cookie", "domain", "expires", box=None)
+    terminal.print(f"{name}, for {', '.join(credential.sites)} and the hosts under them")
     now = SystemClock().now()
-    for cookie in credential.cookies:
-        table.add_row(cookie.name, cookie.domain, expiry(cookie, now))
-    terminal.out.print(table)
+    rows = ((cookie.name, cookie.domain, expiry(cookie, now)) for cookie in credential.cookies)
+    terminal.table(("cookie", "domain", "expires (UTC)"), rows)
     return Exit.DONE
 
 
@@ -104,16 +117,29 @@ def show(terminal: Terminal, name: str, database: Path, as_json: bool) -> int:
 @pass_terminal
 def remove(terminal: Terminal, name: str, database: Path) -> int:
     """Remove a stored session."""
-    read_queries(database)  # a database that is not there is not made
-    with Engine(database) as engine:
+    with reading(database):  # a database that is not there is not made
+        pass
+    with Engine(database, resume=False) as engine:
         engine.credentials.remove(name)
-    terminal.out.print(f"removed {name}", markup=False)
+    terminal.print(f"removed {name}")
     return Exit.DONE
 
 
-def read_queries(database: Path) -> Queries:
-    """Return the reads over an existing database, beside whoever owns it."""
-    return Queries(open_reader(database_at(database), clock=SystemClock()))
+def announce_key(terminal: Terminal) -> None:
+    """Make the user's own key where there is none yet, and name its file."""
+    notice = terminal.key.make_if_missing()
+    if notice:
+        terminal.say(notice)
+
+
+def check_key(terminal: Terminal, sealed: SealedCredential) -> None:
+    """Raise ``SealError`` for a key that does not open *sealed*, and ``KeyFileError`` for one that is not there."""
+    key = terminal.key()
+    if key.id != sealed.key_id:
+        raise SealError(
+            f"credential {sealed.auth_id!r} is sealed with key {sealed.key_id}, found key {key.id} from"
+            f" {terminal.key.where}; use the key that it was stored with, or store it again with `bequest auth add`"
+        )
 
 
 def expiry(cookie: Cookie, now: float) -> str:
@@ -121,8 +147,3 @@ def expiry(cookie: Cookie, now: float) -> str:
     if cookie.expires is None:
         return "with the session"
     return f"{moment(cookie.expires)}{' (expired)' if cookie.expires <= now else ''}"
-
-
-def moment(at: float) -> str:
-    """Return a time for people, in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -14,17 +15,38 @@ from ..engine.records import StoredDocument
 
 
 def export_documents(documents: Iterable[StoredDocument], path: Path) -> int:
-    """Write *documents* to *path* and return how many; raises ``StoreError`` where it cannot be written."""
-    building = path.with_name(f"{path.name}.new")
-    count = 0
+    """Write *documents* to *path* and return how many; raises ``StoreError`` where it cannot be written.
+
+    A pipe or a device is written to; only a file is replaced, and a link leads to its file.
+    """
     try:
-        with building.open("wb") as opened:
-            for document in documents:
-                opened.write(msgspec.json.encode(exported(document)) + b"\n")
-                count += 1
-        building.replace(path)
+        if path.exists() and not path.is_file():
+            with path.open("wb") as opened:
+                return write_lines(documents, opened)
+        return replace_file(documents, Path(os.path.realpath(path)))
     except OSError as error:
         raise refused(path, error) from error
+
+
+def replace_file(documents: Iterable[StoredDocument], path: Path) -> int:
+    """Write a new file and put it in the place of *path*; when that fails nothing of it is left."""
+    building = path.with_name(f"{path.name}.new")
+    try:
+        with building.open("wb") as opened:
+            count = write_lines(documents, opened)
+        building.replace(path)
+    except BaseException:
+        building.unlink(missing_ok=True)
+        raise
+    return count
+
+
+def write_lines(documents: Iterable[StoredDocument], opened: BinaryIO) -> int:
+    """Write *documents* and return how many."""
+    count = 0
+    for document in documents:
+        opened.write(msgspec.json.encode(exported(document)) + b"\n")
+        count += 1
     return count
 
 

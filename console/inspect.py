@@ -2,151 +2,189 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import msgspec
-from rich.table import Table
 
 from ..engine.crawl_jobs import PAGE
-from ..engine.outcomes import place
 from ..engine.queries import JobView, Queries
 from ..engine.records import Job, LogEntry, State
-from .auth import moment, read_queries
-from .options import database_option, json_option
+from ..engine.run_status import status_of
+from .options import database_option, job_argument, json_option
+from .reading import AT_ONCE, paged, reading
 from .terminal import Exit, Terminal, pass_terminal
+from .words import moment, what
 
 SHOWN_CHILDREN = 20
-LISTED = 1000
+LEVEL_STYLES = {"WARNING": "yellow", "ERROR": "red"}
+
+
+class Session(NamedTuple):
+    """Which session a page used, and where its name came from."""
+
+    name: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.source})"
 
 
 @click.command()
-@click.option("--state", type=click.Choice([str(state) for state in State]), help="Only jobs in that state.")
+@click.option(
+    "--state",
+    metavar="STATE",
+    type=click.Choice([str(state) for state in State]),
+    help=f"Only jobs in that state: {', '.join(State)}.",
+)
 @database_option
 @json_option
 @pass_terminal
 def jobs(terminal: Terminal, state: str | None, database: Path, as_json: bool) -> int:
-    """List the runs; with --state all jobs in that state."""
-    queries = read_queries(database)
-    views = queries.jobs(limit=LISTED) if state is None else queries.jobs_in(State(state), limit=LISTED)
-    if as_json:
-        for view in views:
-            terminal.json(as_builtins(view))
-        return Exit.DONE
-    if not views:
-        terminal.out.print("no jobs", markup=False)
-        return Exit.DONE
-    table = Table("id", "kind", "state", "what", "pages", "created", box=None)
-    for view in views:
-        job, pages = view.job, view.children
-        counts = f"{pages.completed}/{pages.total}" if pages.total else ""
-        table.add_row(str(job.id), job.kind, str(job.state), what(job), counts, moment(job.created_at))
-    terminal.out.print(table)
+    """List the runs; with --state all jobs in that state, pages too."""
+    with reading(database) as queries:
+        views = paged(
+            lambda after_id: (
+                queries.jobs(after_id=after_id, limit=AT_ONCE)
+                if state is None
+                else queries.jobs_in(State(state), after_id=after_id, limit=AT_ONCE)
+            ),
+            lambda view: view.job.id,
+        )
+        if as_json:
+            for view in views:
+                terminal.json(as_builtins(view))
+            return Exit.DONE
+        rows = [row_of(view) for view in views]
+    if rows:
+        terminal.table(("id", "kind", "state", "what", "pages", "created (UTC)"), rows)
+    else:
+        terminal.print("no jobs" if state is None else f"no job is {state}")
     return Exit.DONE
 
 
 @click.command()
-@click.argument("job_id", type=int, metavar="ID")
+@job_argument
 @database_option
 @json_option
 @pass_terminal
 def job(terminal: Terminal, job_id: int, database: Path, as_json: bool) -> int:
     """Show a job, its children, and where its session came from."""
-    queries = read_queries(database)
-    view = queries.job(job_id)
-    children = queries.jobs(parent_id=job_id, limit=LISTED)
-    session = session_of(queries, view.job)
+    with reading(database) as queries:
+        view = queries.job(job_id)
+        found = sessions(queries, job_id)
+        children = list(
+            paged(
+                lambda after_id: queries.jobs(parent_id=job_id, after_id=after_id, limit=AT_ONCE),
+                lambda child: child.job.id,
+            )
+        )
+    session = session_of(view.job, found)
     if as_json:
-        shown = {**as_builtins(view), "session": session, "child_jobs": [as_builtins(child) for child in children]}
-        terminal.json(shown)
+        child_jobs = [{**as_builtins(child), "session": session_of(child.job, found)} for child in children]
+        terminal.json({**as_builtins(view), "session": session, "child_jobs": child_jobs})
         return Exit.DONE
     show_job(terminal, view, session)
     if children:
-        show_children(terminal, children)
+        show_children(terminal, children, found)
     return Exit.DONE
 
 
 @click.command()
-@click.argument("job_id", type=int, metavar="ID")
+@job_argument
 @database_option
 @json_option
 @pass_terminal
 def logs(terminal: Terminal, job_id: int, database: Path, as_json: bool) -> int:
     """Print the log of a job and its children, oldest first."""
-    queries = read_queries(database)
-    queries.job(job_id)
-    after_id = 0
-    while entries := queries.logs(job_id, after_id=after_id, limit=LISTED):
-        after_id = entries[-1][0]
-        for _, entry in entries:
+    with reading(database) as queries:
+        queries.job(job_id)
+        for entry in entries_of(queries, job_id):
+            if not terminal.is_heard:
+                break
             if as_json:
                 terminal.json(msgspec.to_builtins(entry))
             else:
-                terminal.out.print(log_line(entry), markup=False)
+                terminal.print(log_line(entry), style=LEVEL_STYLES.get(entry.level, ""))
     return Exit.DONE
 
 
 def show_job(terminal: Terminal, view: JobView, session: str) -> None:
-    """Print one job as a table of its facts."""
-    shown = view.job
-    table = Table.grid(padding=(0, 2))
-    pages = view.children
+    """Print the facts of one job."""
+    shown, pages = view.job, view.children
+    is_stalled = status_of(view).is_stalled
+    counts = (("completed", pages.completed), ("failed", pages.failed), ("unfinished", pages.unfinished))
     facts = {
         "job": f"{shown.id} ({shown.kind})",
-        "state": f"{shown.state}" + (f", waits for credential {shown.waits_for}" if shown.waits_for else ""),
+        "state": f"{shown.state}{waiting_for(shown)}{' (stalled: all that is left waits so)' if is_stalled else ''}",
         "what": what(shown),
         "parent": "" if shown.parent_id is None else str(shown.parent_id),
         "session": session,
         "metadata": ", ".join(f"{key}={value}" for key, value in shown.metadata.items()),
         "attempts": f"{shown.attempts} of {shown.max_attempts}" if shown.kind == PAGE else "",
         "error": "" if shown.error is None else f"{shown.error.type}: {shown.error.message}",
-        "children": f"{pages.completed} completed, {pages.failed} failed, {pages.unfinished} unfinished, "
-        f"{pages.cancelled} cancelled"
-        if pages.total
-        else "",
-        "created": moment(shown.created_at),
-        "finished": "" if shown.finished_at is None else moment(shown.finished_at),
+        "children": ", ".join(f"{count} {name}" for name, count in counts) if pages.total else "",
+        "created": f"{moment(shown.created_at)} UTC",
+        "finished": "" if shown.finished_at is None else f"{moment(shown.finished_at)} UTC",
     }
-    for name, value in facts.items():
-        if value:
-            table.add_row(name, value)
-    terminal.out.print(table)
+    terminal.pairs(facts.items())
 
 
-def show_children(terminal: Terminal, children: list[JobView]) -> None:
+def show_children(terminal: Terminal, children: list[JobView], found: dict[int, Session]) -> None:
     """Print the first of a job's children."""
-    table = Table("id", "state", "depth", "page", "error", box=None)
-    for child in children[:SHOWN_CHILDREN]:
-        error = child.job.error.type if child.job.error is not None and child.job.state is not State.COMPLETED else ""
-        depth = child.job.config.get("depth", "") if isinstance(child.job.config, dict) else ""
-        table.add_row(str(child.job.id), str(child.job.state), str(depth), what(child.job), error)
-    terminal.out.print(table)
+    rows = []
+    for child in (view.job for view in children[:SHOWN_CHILDREN]):
+        depth = child.config.get("depth", "") if isinstance(child.config, dict) else ""
+        error = child.error.type if child.error is not None and child.state is not State.COMPLETED else ""
+        rows.append((str(child.id), str(child.state), str(depth), what(child), str(found.get(child.id, "")), error))
+    terminal.print()
+    terminal.table(("id", "state", "depth", "page", "session", "error"), rows)
     if len(children) > SHOWN_CHILDREN:
-        terminal.out.print(f"  and more; --json shows up to {LISTED}", markup=False)
+        terminal.print(f"and {len(children) - SHOWN_CHILDREN} more; --json shows all")
 
 
-def session_of(queries: Queries, shown: Job) -> str:
-    """Return which session a page used and where its name came from, as its log says; of a run, what it leaves."""
-    if shown.kind != PAGE:
-        auth_id = shown.metadata.get("auth_id")
-        return f"{auth_id} (in its metadata, for its children)" if auth_id else "none"
-    for _, entry in reversed(queries.logs(shown.id)):
+def sessions(queries: Queries, job_id: int) -> dict[int, Session]:
+    """Return which session a job and its children looked for last, as their logs say."""
+    found: dict[int, Session] = {}
+    for entry in entries_of(queries, job_id):
         if entry.message == "auth_id found":
-            return f"{entry.fields['auth_id']} (from the {entry.fields['source']})"
-        if entry.message == "auth_id not found":
-            return "none (auth_id not found)"
-    return "not looked for yet"
+            found[entry.job_id] = Session(str(entry.fields["auth_id"]), f"from {entry.fields['source']}")
+        elif entry.message == "auth_id not found":
+            found[entry.job_id] = Session("none", "auth_id not found")
+    return found
 
 
-def what(shown: Job) -> str:
-    """Return what a job is about, without any query."""
-    config: Any = shown.config
-    if not isinstance(config, dict):
-        return ""
-    urls = config.get("start_urls") or [config.get("url", "")]
-    return ", ".join(place(url) for url in urls if url)
+def session_of(shown: Job, found: dict[int, Session]) -> str:
+    """Return the session of a page; of a run, what it leaves to its children."""
+    if shown.kind == PAGE:
+        return str(found.get(shown.id, "not looked for yet"))
+    auth_id = shown.metadata.get("auth_id")
+    if auth_id:
+        return f"{auth_id} (in its metadata, for its children)"
+    named = shown.config.get("auth_id") if isinstance(shown.config, dict) else None
+    return f"{named} (in its definition; its metadata names none)" if named else "none"
+
+
+def waiting_for(shown: Job) -> str:
+    """Return what is said of a page that waits."""
+    return f", for credential {shown.waits_for}" if shown.waits_for else ""
+
+
+def entries_of(queries: Queries, job_id: int) -> Iterator[LogEntry]:
+    """Yield the log of a job and its children, oldest first."""
+    numbered = paged(lambda after_id: queries.logs(job_id, after_id=after_id, limit=AT_ONCE), lambda found: found[0])
+    return (entry for _, entry in numbered)
+
+
+def row_of(view: JobView) -> tuple[str, ...]:
+    """Return a job as a row of the list."""
+    shown, pages = view.job, view.children
+    state = "stalled" if status_of(view).is_stalled else str(shown.state)
+    counts = f"{pages.completed}/{pages.total}" if pages.total else ""
+    return str(shown.id), shown.kind, state, what(shown), counts, moment(shown.created_at)
 
 
 def as_builtins(view: JobView) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from ..engine.errors import BequestError
 from .auth import auth
@@ -16,37 +19,50 @@ from .demo import demo
 from .inspect import job, jobs, logs
 from .keys import ConsoleKey
 from .setup import browser, doctor
+from .signals import StoppedBySignalError, exit_status, stop_in_order
 from .terminal import Exit, Terminal, exit_code
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class InOrder(click.Group):
+    """A group that lists its commands in the order that a person meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names as they were added."""
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("bequest"), message="bequest %(version)s")
 def commands() -> None:
     """Crawl behind a login, durably, with a real browser.
 
     \b
-    bequest demo                                   see it work on this machine
+    bequest demo                                    see it work on this machine
     bequest crawl https://wiki.example/ --cookies cookies.txt
-    bequest jobs                                   what is in the database
+    bequest jobs                                    what is in the database
     """
 
 
-for command in (crawl, run, auth, jobs, job, logs, browser, doctor, demo):
+for command in (demo, crawl, run, auth, jobs, job, logs, browser, doctor):
     commands.add_command(command)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Run the command line and end the process with its exit code."""
-    sys.exit(run_command(arguments))
+    stop_in_order()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: a title may not fit in the encoding
+    sys.exit(run_command(sys.argv[1:]))
 
 
-def run_command(arguments: Sequence[str] | None = None) -> int:
+def run_command(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
     terminal = Terminal(ConsoleKey(os.environ))
     try:
-        code = commands.main(
-            None if arguments is None else list(arguments), "bequest", standalone_mode=False, obj=terminal
-        )
+        code = commands.main(list(arguments), "bequest", standalone_mode=False, obj=terminal)
+    except NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return Exit.BAD_INPUT
     except click.UsageError as error:
         hint = "" if error.ctx is None else f"; see {error.ctx.command_path} --help"
         terminal.fail(f"{error.format_message().rstrip('.')}{hint}")
@@ -57,10 +73,14 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     except BequestError as error:
         terminal.fail(str(error))
         return exit_code(error)
-    except (KeyboardInterrupt, click.Abort):
+    except OSError as error:
+        where = "to print, found", "check the disk"
+        if error.filename is not None:
+            where = f"for {error.filename}, found", "check the path and its rights"
+        terminal.fail(f"asked {where[0]} {error.strerror}; {where[1]}")
+        return Exit.FAILED
+    except (KeyboardInterrupt, click.Abort) as error:
         terminal.say("stopped")
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - whoever read has gone; nothing more can be said
-        return Exit.DONE
+        cause = error.__cause__  # click makes its Abort of a KeyboardInterrupt
+        return exit_status(cause.number if isinstance(cause, StoppedBySignalError) else signal.SIGINT)
     return code if isinstance(code, int) else Exit.DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -11,10 +10,16 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
+from ..engine.clock import Clock, SystemClock
 from ..engine.run_status import RunStatus
+from .words import standing
 
-PLAIN_EVERY_S = 2.0  # between two plain lines
+PLAIN_EVERY_S = 2.0  # between two plain lines that differ
+PLAIN_AGAIN_S = 30.0  # after which a line is printed again though nothing changed
+BAR_WIDTH = 24
+BAR_FROM_WIDTH = 72  # of the terminal; on a narrower one the words take the line
 
 
 class Display(Protocol):
@@ -31,16 +36,19 @@ class Display(Protocol):
         ...
 
 
-def display_for(console: Console) -> Display:
+def display_for(console: Console, *, is_live: bool) -> Display:
     """Return the display that suits where *console* writes to."""
-    return LiveDisplay(console) if console.is_terminal and not console.is_dumb_terminal else PlainDisplay(console)
+    return LiveDisplay(console) if is_live else PlainDisplay(console)
 
 
 class LiveDisplay:
     """One line that changes in place and is gone in the end."""
 
-    def __init__(self, console: Console) -> None:
-        self._spinner = Spinner("dots")
+    def __init__(self, console: Console, clock: Clock | None = None) -> None:
+        self._console = console
+        self._clock = clock or SystemClock()
+        self._begun_at = self._clock.monotonic()
+        self._spinner = Spinner("dots" if console.encoding.startswith("utf") else "line")
         self._live = Live(console=console, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> Self:
@@ -55,21 +63,25 @@ class LiveDisplay:
     def show(self, status: RunStatus) -> None:
         """Show *status*."""
         pages = status.pages
+        minutes, seconds = divmod(int(self._clock.monotonic() - self._begun_at), 60)
         line = Table.grid(padding=(0, 1))
-        line.add_row(
-            self._spinner,
-            ProgressBar(total=max(1, pages.total), completed=pages.total - pages.unfinished, width=24),
-            words(status),
-        )
+        words = Text(f"{minutes}:{seconds:02} {standing(status)}")
+        if self._console.width < BAR_FROM_WIDTH:
+            line.add_row(self._spinner, words)
+        else:
+            done = pages.total - pages.unfinished
+            line.add_row(self._spinner, ProgressBar(total=max(1, pages.total), completed=done, width=BAR_WIDTH), words)
         self._live.update(line)
 
 
 class PlainDisplay:
     """A line now and then."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Clock | None = None) -> None:
         self._console = console
-        self._shown_at = -PLAIN_EVERY_S
+        self._clock = clock or SystemClock()
+        self._shown: str | None = None
+        self._shown_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -80,24 +92,10 @@ class PlainDisplay:
         """Nothing is to be put away."""
 
     def show(self, status: RunStatus) -> None:
-        """Show *status*, unless a line was shown just now."""
-        now = time.monotonic()  # noqa: TID251 - for people's eyes only
-        if now - self._shown_at >= PLAIN_EVERY_S:
-            self._shown_at = now
-            self._console.print(words(status))
-
-
-def words(status: RunStatus) -> str:
-    """Return *status* in a few words."""
-    pages = status.pages
-    parts = [f"{pages.completed} of {pages.total} pages"]
-    for name, count in (
-        ("running", pages.running),
-        ("pending", pages.pending),
-        ("waiting for a credential", pages.waiting),
-        ("failed", pages.failed),
-        ("cancelled", pages.cancelled),
-    ):
-        if count:
-            parts.append(f"{count} {name}")
-    return ", ".join(parts)
+        """Show *status*, unless a line was shown just now or says the same."""
+        words = standing(status)
+        now = self._clock.monotonic()
+        wait_s = PLAIN_AGAIN_S if words == self._shown else PLAIN_EVERY_S
+        if self._shown is None or now - self._shown_at >= wait_s:
+            self._shown, self._shown_at = words, now
+            self._console.print(Text(words))

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import click
 
-from ..engine.clock import SystemClock
 from ..engine.database import SQLITE_VERSION, database_at
-from ..engine.database_file import open_reader
 from ..engine.errors import BequestError, KeyFileError
+from ..engine.records import CredentialEntry
 from ..engine.schema import MINIMUM_SQLITE
 from .options import database_option
+from .reading import reading
 from .terminal import Exit, Terminal, pass_terminal
+from .words import counted
 
 
 class Finding(NamedTuple):
@@ -32,14 +33,18 @@ def browser() -> None:
     """Get a browser to crawl with."""
 
 
-@browser.command()
+@browser.command(short_help="Find a Chromium that works, or install one.")
 @pass_terminal
 def install(terminal: Terminal) -> int:
-    """Find a Chromium that starts and renders a page, or install one."""
+    """Find a Chromium that starts and renders a page, or install one.
+
+    Looks for one that is here; else downloads Playwright's; else, as root on Debian, installs its package; else says
+    what to do by hand.
+    """
     from ..actors.browser_install import install as install_browser
 
     found = install_browser(terminal.say)
-    terminal.out.print(f"browser ready: {found}", markup=False)
+    terminal.print(f"browser ready: {found}")
     return Exit.DONE
 
 
@@ -53,12 +58,10 @@ def doctor(terminal: Terminal, database: Path) -> int:
         look_at_sqlite(),
         look_at_browser(),
         look_at_key(terminal),
-        *look_at_files(database),
+        *look_at_database(terminal, database),
+        *look_at_modes(database),
     ]
-    for finding in findings:
-        mark = "[green]ok[/]   " if finding.is_good else "[red]wrong[/]"
-        terminal.out.print(mark, end=" ")
-        terminal.out.print(finding.text, markup=False)
+    terminal.pairs(("ok" if finding.is_good else "wrong", finding.text) for finding in findings)
     return Exit.DONE if all(finding.is_good for finding in findings) else Exit.FAILED
 
 
@@ -99,17 +102,37 @@ def look_at_key(terminal: Terminal) -> Finding:
         return Finding(False, str(error))
 
 
-def look_at_files(database: Path) -> Iterator[Finding]:
-    """Yield whether the database is one of ours that nobody else can read."""
-    where = database_at(database)
-    if not Path(where).exists():
-        yield Finding(True, f"no database at {database} yet")
-        return
+def look_at_database(terminal: Terminal, database: Path) -> Iterator[Finding]:
+    """Yield whether the database is one of ours, and whether the key opens its sessions."""
     try:
-        open_reader(where, clock=SystemClock()).close()
-        yield Finding(True, f"database {database}")
+        if not Path(database_at(database)).exists():
+            yield Finding(True, f"no database at {database} yet")
+            return
+        with reading(database) as queries:
+            entries = queries.credentials()
     except BequestError as error:
         yield Finding(False, str(error))
+        return
+    yield Finding(True, f"database {database}, {counted(len(entries), 'stored session')}")
+    yield from look_at_seals(terminal, entries)
+
+
+def look_at_seals(terminal: Terminal, entries: list[CredentialEntry]) -> Iterator[Finding]:
+    """Yield each session that this invocation's key does not open."""
+    try:
+        key_id = terminal.key().id
+    except KeyFileError:
+        key_id = None
+    for entry in entries:
+        if entry.key_id != key_id:
+            found = "there is none" if key_id is None else f"this is {key_id}"
+            text = f"session {entry.auth_id} is sealed with key {entry.key_id}, {found}; use its key, or store it again"
+            yield Finding(False, text)
+
+
+def look_at_modes(database: Path) -> Iterator[Finding]:
+    """Yield each of the database's files that others may read."""
+    where = database_at(database)
     for file in (where, f"{where}-wal", f"{where}-shm", f"{where}.lock"):
         path = Path(file)
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:

@@ -74,7 +74,7 @@ def test_crawl_with_an_expired_session_stalls_and_resumes(datasette: Datasette, 
     assert "bequest auth add" in stalled.err
     assert [page["waits_for"] for page in pages] == ["library"]
     assert [page["attempts"] for page in pages] == [0]
-    assert "1 pages waited for it" in added.out
+    assert "1 page waited for it" in added.out
     assert resumed.code == 0, resumed.err
     assert json.loads(resumed.out)["run"] == 1
     assert json.loads(resumed.out)["pages"]["completed"] == 5

@@ -1,0 +1,164 @@
+"""Owns how a definition is carried out on the command line: the checks before, the display, the summary, the exit code.
+
+Whatever can be refused is refused before anything is written.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import msgspec
+
+from ..actors.handles import Run
+from ..actors.system import Engine
+from ..engine.clock import SystemClock
+from ..engine.credentials import Credential
+from ..engine.database import database_at
+from ..engine.database_file import is_missing
+from ..engine.definitions import Definition, definition_digest
+from ..engine.errors import BrowserNotFoundError
+from ..engine.queries import FailureCause
+from ..engine.records import Record, State
+from ..engine.run_status import RunStatus
+from ..engine.urls import host_of
+from .auth import announce_key, check_key
+from .export import check_export, export_documents
+from .options import advised
+from .reading import reading
+from .terminal import Exit, Terminal
+from .words import counted
+
+REFRESH_S = 0.25  # between two looks at a run that goes on
+
+
+class Order(Record, frozen=True, kw_only=True):
+    """What a person asked for."""
+
+    definition: Definition
+    database: Path
+    cookies: Path | None = None  # the file that the credential is of
+    credential: Credential | None = None  # to be stored first
+    export: Path | None = None
+    as_json: bool = False
+
+
+def carry_out(terminal: Terminal, order: Order) -> int:
+    """Run the definition to its end, show it, and return the exit code."""
+    if order.export is not None:
+        check_export(order.export)
+    check_browser()
+    check_session(terminal, order)
+    definition = order.definition
+    with Engine(order.database, key=terminal.key, concurrency=definition.concurrency, resume=False) as engine:
+        if order.credential is not None:
+            announce_key(terminal)
+            engine.credentials.put(order.credential)
+        begun_at = SystemClock().now()
+        run = engine.run(definition, key=definition_digest(definition))
+        try:
+            if run.job().created_at < begun_at:
+                terminal.say(f"going on with run {run.id}")
+            status = watch(terminal, run)
+        except KeyboardInterrupt:
+            terminal.say(f"stopping; the same command goes on with run {run.id}")
+            raise
+        exported = None if order.export is None else export_documents(run.documents(), order.export)
+        return summarize(terminal, order, run, status, exported)
+
+
+def check_browser() -> None:
+    """Raise ``BrowserNotFoundError`` before anything is written."""
+    from ..actors.browser_install import find_chromium
+
+    if find_chromium() is None:
+        raise BrowserNotFoundError
+
+
+def check_session(terminal: Terminal, order: Order) -> None:
+    """Raise ``VaultError`` for a key that cannot seal the new session, or does not open the one that is named."""
+    if order.credential is not None:
+        terminal.key.check(order.database)
+    elif order.definition.auth_id is not None and not is_missing(Path(database_at(order.database))):
+        with reading(order.database) as queries:
+            sealed = queries.credential(order.definition.auth_id)
+        if sealed is not None:
+            check_key(terminal, sealed)
+
+
+def watch(terminal: Terminal, run: Run) -> RunStatus:
+    """Show a run until it has ended or is stalled, and return where it stands then."""
+    status = run.status()
+    with terminal.display() as display:
+        display.show(status)
+        while not status.is_settled:
+            status = run.changed_since(status, timeout_s=REFRESH_S)
+            display.show(status)
+    return status
+
+
+def summarize(terminal: Terminal, order: Order, run: Run, status: RunStatus, exported: int | None) -> int:
+    """Say what came of a run and return the exit code."""
+    causes = run.failure_causes()
+    if order.as_json:
+        terminal.json(
+            {
+                "run": status.job_id,
+                "state": status.state,
+                "is_stalled": status.is_stalled,
+                "pages": msgspec.to_builtins(status.pages),
+                "failures": msgspec.to_builtins(causes),
+                "database": readable(order.database),
+                "exported": exported,
+            }
+        )
+    else:
+        tell(terminal, order, status, causes, exported)
+    if status.state is State.COMPLETED and status.pages.completed > 0:
+        return Exit.DONE
+    terminal.fail(why_not_done(order, status, causes))
+    return Exit.FAILED
+
+
+def tell(terminal: Terminal, order: Order, status: RunStatus, causes: list[FailureCause], exported: int | None) -> None:
+    """Print the summary for people."""
+    pages = status.pages
+    state = "stalled" if status.is_stalled else str(status.state)
+    terminal.print(f"run {status.job_id} {state}: {counted(pages.completed, 'page')} stored in {order.database}")
+    if exported is not None:
+        terminal.print(f"{counted(exported, 'document')} exported to {order.export}", indent=2)
+    others = (("failed", pages.failed), ("waiting", pages.waiting), ("cancelled", pages.cancelled))
+    counts = ", ".join(f"{count} {name}" for name, count in others if count)
+    if counts:
+        terminal.print(f"{counts}; see {advised(f'job {status.job_id}', order.database)}", indent=2)
+    for cause in causes:
+        example = ", one of them" if cause.count > 1 else ""
+        terminal.print(f"{cause.count} x {cause.type}{example}: {cause.message}", indent=2)
+
+
+def why_not_done(order: Order, status: RunStatus, causes: list[FailureCause]) -> str:
+    """Return why a run did not do what was asked, and what to do."""
+    run, pages, definition = f"run {status.job_id}", status.pages, order.definition
+    if status.is_stalled:
+        waits = f"{run} is stalled, {counted(pages.waiting, 'page')} waiting for credential {definition.auth_id!r}"
+        return f"{waits}; {how_to_go_on(order)} and give the same command again"
+    if status.state is State.CANCELLED:
+        return f"{run} was cancelled"
+    if pages.completed:
+        reason = "too many pages failed" if status.error is None else status.error.message
+        return f"{run} failed: {reason}, more than its error_tolerance of {definition.error_tolerance:g} allows"
+    return f"{run} fetched nothing: {causes[0].message if causes else 'there was no page to fetch'}"
+
+
+def how_to_go_on(order: Order) -> str:
+    """Return how the session of a stalled run is put right."""
+    if order.cookies is not None:
+        return f"log in again, export the cookies to {shlex.quote(str(order.cookies))}"
+    host = host_of(order.definition.start_urls[0])
+    name = shlex.quote(order.definition.auth_id or "NAME")
+    return f"store one that works with {advised(f'auth add {name} FILE --site {host}', order.database)}"
+
+
+def readable(path: Path) -> str:
+    """Return *path* as JSON can hold it: a name may have bytes that are no text."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
