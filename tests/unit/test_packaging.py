@@ -40,12 +40,19 @@ def tracked() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tracked: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a wheel built from nothing but the tracked files."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+def source(tracked: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with nothing but the tracked files."""
+    folder = tmp_path_factory.mktemp("source")
     for path in tracked:
-        (source / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, source / path)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, folder / path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the wheel that is built from them."""
+    built = tmp_path_factory.mktemp("built")
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(built), str(source)]
     subprocess.run(build, check=True)
     (found,) = built.iterdir()
@@ -78,11 +85,13 @@ def test_wheel_holds_the_packages_and_nothing_else(tracked: list[str], wheel: Pa
     assert {"bequest/py.typed", "bequest/engine/migrations/0001_initial.sql"} <= held
 
 
-def test_wheel_files_are_those_of_the_checkout(wheel: Path) -> None:
+def test_wheel_files_are_those_of_the_checkout(source: Path, wheel: Path) -> None:
     """What is installed is byte for byte what is in the checkout."""
     with zipfile.ZipFile(wheel) as opened:
         modules = [name for name in opened.namelist() if name.startswith("bequest/")]
-        changed = [name for name in modules if opened.read(name) != (ROOT / name.removeprefix("bequest/")).read_bytes()]
+        changed = [
+            name for name in modules if opened.read(name) != (source / name.removeprefix("bequest/")).read_bytes()
+        ]
 
     assert changed == []
 
@@ -108,10 +117,10 @@ def test_wheel_requires_what_the_house_imports(metadata: Message) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
 
 
-def test_wheel_describes_itself_with_the_readme(metadata: Message) -> None:
+def test_wheel_describes_itself_with_the_readme(source: Path, metadata: Message) -> None:
     """The long description is the README, said to be Markdown."""
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert str(metadata.get_payload()).strip() == (ROOT / "README.md").read_text("utf-8").strip()
+    assert str(metadata.get_payload()).strip() == (source / "README.md").read_text("utf-8").strip()
 
 
 def test_tracked_files_are_found_without_git(
