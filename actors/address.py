@@ -10,51 +10,67 @@ from typing import Any
 
 import pykka
 
-from ..engine.errors import EngineStoppedError, ForkError
-from .asking import Ask, wait_for
+from ..engine.errors import EngineFailedError, EngineStoppedError, ForkError
+from .asking import Ask, Reply, wait_for
 
 ASK_TIMEOUT_S = 60.0
 
 
 class Address:
-    """Where an actor of one engine is reached; ``point_to`` is for the engine alone."""
+    """Where an actor of one engine is reached; ``point_to`` and ``close`` are for the supervisor alone."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._pid = os.getpid()
         self._ref: pykka.ActorRef[Any] | None = None
+        self._failure: str | None = None
 
-    def point_to(self, ref: pykka.ActorRef[Any] | None) -> None:
-        """Let calls go to *ref* from now on; None: refuse them."""
-        self._ref = ref
+    def point_to(self, ref: pykka.ActorRef[Any]) -> None:
+        """Let calls go to *ref* from now on."""
+        self._ref, self._failure = ref, None
+
+    def close(self, *, failure: str | None = None) -> None:
+        """Refuse calls from now on, and say *failure* where one is why."""
+        self._ref, self._failure = None, failure
 
     def tell(self, message: Any) -> None:
-        """Send *message*; raises ``EngineStoppedError`` when there is no actor."""
+        """Send *message*; raises ``EngineStoppedError`` or ``EngineFailedError`` when there is no actor."""
         self._send(message)
 
     def ask(self, message: Any, *, timeout_s: float = ASK_TIMEOUT_S) -> Any:
         """Send *message* and return the answer.
 
-        Raises what the actor answers with, ``EngineStoppedError``, and ``DeadlineError`` after *timeout_s* seconds.
+        Raises what the actor answers with, ``EngineStoppedError``, ``EngineFailedError`` when the engine has failed
+        while it waited, and ``DeadlineError`` after *timeout_s* seconds.
         """
-        reply = pykka.ThreadingFuture[Any]()
+        reply = Reply()
         ref = self._send(Ask(message, reply))
-        return wait_for(reply, ref, asked=type(message).__name__, timeout_s=timeout_s)
+        try:
+            return wait_for(reply, ref, asked=type(message).__name__, timeout_s=timeout_s)
+        except EngineStoppedError as error:
+            if self._failure is not None:
+                raise EngineFailedError(self._failure) from error
+            raise
 
     def ask_later(self, message: Any) -> pykka.Future[Any]:
         """Send *message* and return the future of its answer, without a deadline of its own."""
-        reply = pykka.ThreadingFuture[Any]()
+        reply = Reply()
         self._send(Ask(message, reply))
         return reply
 
     def _send(self, message: Any) -> pykka.ActorRef[Any]:
         if os.getpid() != self._pid:
             raise ForkError
-        ref = self._ref
+        ref, failure = self._ref, self._failure
         if ref is None:
-            raise EngineStoppedError(f"the {self.name} is not running; start the engine first")
+            raise self._refusal(failure)
         try:
             ref.tell(message)
         except pykka.ActorDeadError:
             raise EngineStoppedError(f"the {self.name} has stopped") from None
         return ref
+
+    def _refusal(self, failure: str | None) -> EngineFailedError | EngineStoppedError:
+        if failure is not None:
+            return EngineFailedError(failure)
+        return EngineStoppedError(f"the {self.name} is not running; start the engine first")

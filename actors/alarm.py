@@ -30,11 +30,12 @@ class Alarm:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; it has ended on return."""
+        """End the thread, if it was started; it has ended on return."""
         with self._changed:
             self._is_stopped = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def set(self, at: float) -> None:
         """Ring at *at*, in seconds since the epoch, unless it is set to ring earlier; any thread may call."""

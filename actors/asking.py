@@ -22,24 +22,31 @@ class Ask(NamedTuple):
     reply: pykka.Future[Any]
 
 
-def wait_for(reply: pykka.Future[Any], ref: pykka.ActorRef[Any], *, asked: str, timeout_s: float) -> Any:
+class Reply(pykka.ThreadingFuture[Any]):
+    """The future of an answer; *is_given_up* once nobody waits for it any more, so that nobody need keep it."""
+
+    is_given_up = False
+
+
+def wait_for(reply: Reply, ref: pykka.ActorRef[Any], *, asked: str, timeout_s: float) -> Any:
     """Return the answer.
 
     Raises whatever the actor answered with, ``EngineStoppedError`` when the actor has died unanswered and
     ``DeadlineError`` after *timeout_s* seconds, when what was *asked* may still be done.
     """
     left = timeout_s
+    is_dead = False
     while left > 0:
         slice_s = min(ALIVE_CHECK_S, left)
         try:
             return reply.get(timeout=slice_s)
         except pykka.Timeout:
             left -= slice_s
-        if not ref.is_alive():
-            try:
-                return reply.get(timeout=0)  # it may have answered on its way out
-            except pykka.Timeout:
-                raise EngineStoppedError(f"asked for {asked}, but {ref.actor_class.__name__} has stopped") from None
+        if is_dead:
+            name = ref.actor_class.__name__
+            raise EngineStoppedError(f"asked for {asked}, but {name} has stopped; whether it was done is not known")
+        is_dead = not ref.is_alive()  # then one more look: it answers what it can on its way out
+    reply.is_given_up = True
     raise DeadlineError(f"asked for {asked}, found no answer after {timeout_s:g} s; it may still be done")
 
 

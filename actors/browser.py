@@ -59,15 +59,14 @@ class BrowserActor(SupervisedActor):
         self._open: set[pykka.Future[Any]] = set()  # asked and not answered
         self._serving: set[asyncio.Task[None]] = set()
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """Start the loop."""
-        super().on_start()
         self._loop.start()
 
     def receive(self, message: object) -> None:
         """Pass what is asked to the loop."""
         if not isinstance(message, Ask):
-            logger.warning("the browser was sent something that is no Ask", extra={"type": type(message).__name__})
+            self.refuse_unknown(message)
             return
         self._open.add(message.reply)
         self._loop.submit(self._track(message))
@@ -115,10 +114,7 @@ class BrowserActor(SupervisedActor):
             logger.exception("the browser did not close in order")
         if not self._loop.stop(JOIN_TIMEOUT_S):
             logger.error("the browser's thread did not end")
-        while not self.actor_inbox.empty():  # pykka would drop what was told after the stop was asked for
-            message = self.actor_inbox.get().message
-            if isinstance(message, Ask):
-                self._settle(message.reply, EngineStoppedError())
+        self.drain(EngineStoppedError())
         for reply in tuple(self._open):
             self._settle(reply, EngineStoppedError())
 

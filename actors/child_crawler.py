@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ..engine.clock import Clock
 from ..engine.crawl_jobs import PAGE
-from ..engine.errors import BequestError, EngineStoppedError
+from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError
 from ..engine.records import Completion, Lease, LeaseRef
 from .address import Address
 from .messages import CompleteJobs, ReleaseLeases
@@ -35,9 +35,8 @@ class ChildCrawlerActor(SupervisedActor):
         self._crawl = PageCrawl(manager, browser, clock=clock, jitter=jitter, lease_s=LEASE_S)
         self._held: list[Lease] = []
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """Say that it is free."""
-        super().on_start()
         self._want()
 
     def receive(self, message: object) -> None:
@@ -47,7 +46,7 @@ class ChildCrawlerActor(SupervisedActor):
                 self._held = list(leases)
                 self._work()
             case _:
-                logger.warning("a crawler was sent what it does not know", extra={"type": type(message).__name__})
+                self.refuse_unknown(message)
 
     def on_stop(self) -> None:
         """Give back what it has not finished; the attempt does not count."""
@@ -60,7 +59,7 @@ class ChildCrawlerActor(SupervisedActor):
             while self._held:
                 completions.append(self._crawl.crawl(self._held[0]))
                 self._held.pop(0)
-        except EngineStoppedError:
+        except (EngineStoppedError, EngineFailedError):
             self._release()
             if completions:
                 self._manager.tell(CompleteJobs(completions=tuple(completions)))

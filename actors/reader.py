@@ -5,7 +5,6 @@ Never a part of the chain: it may be a commit behind.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pykka
@@ -17,8 +16,6 @@ from ..engine.queries import Queries
 from .asking import Ask, answer
 from .query_messages import Query
 from .supervised import Overseer, SupervisedActor
-
-logger = logging.getLogger(__name__)
 
 
 class ReaderActor(SupervisedActor):
@@ -35,7 +32,7 @@ class ReaderActor(SupervisedActor):
             case Ask(message=Query() as query, reply=reply):
                 self._answer(query, reply)
             case _:
-                logger.warning("the reader was sent what is no query", extra={"type": type(message).__name__})
+                self.refuse_unknown(message)
 
     def on_stop(self) -> None:
         """Close the connection."""

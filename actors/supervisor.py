@@ -1,7 +1,8 @@
 """Owns the life of an engine's actors: starts them, starts those again that crash, and stops all in reverse order.
 
-pykka does not supervise. A crash is told on the dying actor's thread and handled on the supervisor's, after a backoff;
-an actor that keeps crashing is given up, and the engine says ``failed`` with the cause.
+pykka does not supervise. A crash is told on the dying actor's thread and handled on the supervisor's, after a backoff.
+An actor that keeps crashing is given up: all others are stopped too, so that nobody waits for what will not come, and
+the engine says ``failed`` with the cause.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import pykka
 
 from ..engine.clock import Clock
+from ..engine.errors import BequestError
 from ..engine.policies import restart_delay_s
 from .address import Address
 
@@ -36,11 +38,12 @@ class Crash(NamedTuple):
 
 
 class Part:
-    """One actor of the engine: its address, how to start it, and its record."""
+    """One actor of the engine: its address, how to start it, what it is told then, and its record."""
 
-    def __init__(self, address: Address, start: Start) -> None:
+    def __init__(self, address: Address, start: Start, resume: Any) -> None:
         self.address = address
         self.start = start
+        self.resume = resume
         self.ref: pykka.ActorRef[Any] | None = None
         self.crashes: list[float] = []
 
@@ -63,9 +66,9 @@ class Supervisor:
         """Start to watch."""
         self._thread.start()
 
-    def add(self, address: Address, start: Start) -> None:
-        """Start an actor and let *address* lead to it, now and after each restart."""
-        part = Part(address, start)
+    def add(self, address: Address, start: Start, *, resume: Any = None) -> None:
+        """Start an actor and let *address* lead to it, now and after each restart, when it is told *resume*."""
+        part = Part(address, start, resume)
         with self._lock:
             self._launch(part)
             self._parts.append(part)
@@ -90,6 +93,8 @@ class Supervisor:
             self._thread.join()
         for part in self._stop_order():
             self._end(part)
+        for thread in self._threads.values():
+            thread.join(JOIN_TIMEOUT_S)
 
     def _stop_order(self) -> list[Part]:
         """Return the parts as they are stopped: the browser before the crawlers, so that they do not wait for it."""
@@ -101,34 +106,53 @@ class Supervisor:
 
     def _watch(self) -> None:
         while (crash := self._crashes.get()) is not None:
-            part = next((part for part in self._parts if part.ref is crash.ref), None)
-            if part is not None:
+            with self._lock:  # an actor can crash before it is noted as a part
+                part = next((part for part in self._parts if part.ref is crash.ref), None)
+            if part is not None and self.cause is None:
                 self._revive(part, crash.error)
 
     def _revive(self, part: Part, error: BaseException) -> None:
+        while not self._is_given_up(part):
+            if self._stopping.wait(restart_delay_s(len(part.crashes))):
+                return
+            try:
+                with self._lock:
+                    self._launch(part)
+            except Exception as refused:
+                logger.exception("actor did not start", extra={"actor": part.address.name})
+                error = refused
+                continue
+            self.restarts += 1
+            logger.warning("actor started again", extra={"actor": part.address.name, "restarts": self.restarts})
+            self._resume(part)
+            return
+        self._fail(f"the {part.address.name} crashed {len(part.crashes)} times ({type(error).__name__})")
+
+    def _is_given_up(self, part: Part) -> bool:
+        """Count one more crash of an actor, and return whether that was too many."""
         now = self._clock.monotonic()
         part.crashes = [at for at in part.crashes if now - at < CRASH_WINDOW_S] + [now]
-        if len(part.crashes) >= MAX_CRASHES:
-            self.cause = f"the {part.address.name} crashed {len(part.crashes)} times ({type(error).__name__})"
-            logger.error("engine failed", extra={"cause": self.cause})
-            part.address.point_to(None)
-            return
-        if self._stopping.wait(restart_delay_s(len(part.crashes))):
-            return
-        with self._lock:
-            self._launch(part)
-        self.restarts += 1
-        logger.warning("actor started again", extra={"actor": part.address.name, "restarts": self.restarts})
+        return len(part.crashes) >= MAX_CRASHES
 
-    def _end(self, part: Part) -> None:
-        ref = part.ref
-        part.address.point_to(None)
-        if ref is None:
+    def _resume(self, part: Part) -> None:
+        if part.resume is None:
             return
         try:
-            ref.stop(timeout=STOP_TIMEOUT_S)
+            part.address.tell(part.resume)
+        except BequestError:
+            logger.debug("actor crashed before it went on", extra={"actor": part.address.name})
+
+    def _fail(self, cause: str) -> None:
+        self.cause = cause
+        logger.error("engine failed", extra={"cause": cause})
+        for part in self._stop_order():
+            self._end(part, failure=f"the engine has failed: {cause}; stop it and look at its log")
+
+    def _end(self, part: Part, *, failure: str | None = None) -> None:
+        part.address.close(failure=failure)
+        if part.ref is None:
+            return
+        try:
+            part.ref.stop(timeout=STOP_TIMEOUT_S)
         except pykka.Timeout:
             logger.exception("an actor did not stop in time", extra={"actor": part.address.name})
-        thread = self._threads.get(ref.actor_urn)
-        if thread is not None:
-            thread.join(JOIN_TIMEOUT_S)
