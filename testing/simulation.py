@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pykka
 
@@ -73,7 +73,7 @@ class Simulation:
             "_start_actor_loop": start_loop,
             "__doc__": actor_class.__doc__,
         }
-        simulated: type[A] = type(actor_class.__name__, (actor_class,), overrides)
+        simulated = cast("type[A]", type(actor_class.__name__, (actor_class,), overrides))
         return simulated.start(*arguments, **named)
 
     def address(self, name: str) -> Address:
