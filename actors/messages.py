@@ -248,7 +248,10 @@ class CompleteJobs(Request, frozen=True, kw_only=True):
     def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[list[int]]:
         """End all of them in one statement."""
         own: Sequence[CompleteJobs] = messages
-        refused = set(store.leases.complete([one for message in own for one in message.completions]))
+        completions = [one for message in own for one in message.completions]
+        if len({one.job_id for one in completions}) < len(completions):  # the reply names jobs, not their leases
+            return [message.apply(store) for message in own]
+        refused = set(store.leases.complete(completions))
         return [[one.job_id for one in message.completions if one.job_id in refused] for message in own]
 
 

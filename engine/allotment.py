@@ -14,6 +14,10 @@ class Claimable(NamedTuple):
     running: int
     concurrency: int | None  # at most so many of its children may run at once
 
+    def after(self, claimed: int) -> Claimable:
+        """Return what is left once so many of its children were claimed."""
+        return self._replace(pending=self.pending - claimed, running=self.running + claimed)
+
 
 def allot(offers: Sequence[Claimable], limit: int) -> list[tuple[int, int]]:
     """Divide *limit* places: one by one, each to the parent that would then run the fewest children.

@@ -7,10 +7,9 @@ from typing import TypeVar
 import msgspec
 
 from .database import Row
-from .records import STATES, Counts, Job, JobError, Lease, Progress, State
+from .records import STATES, Counts, Job, JobError, Lease, Progress
 
 NUMBER_OF = {state: number for number, state in enumerate(STATES)}
-FIRST_FINAL = NUMBER_OF[State.COMPLETED]
 
 JOB_COLUMNS = (
     "job.id, job.kind, job.state, job.config_json, job.metadata_json, job.parent_id, job.definition_id, job.key,"

@@ -15,7 +15,7 @@ from .changes import Changes
 from .database import Database, Row, Value
 from .document_store import DocumentStore
 from .errors import InvalidJobError, TransitionError
-from .job_rows import FIRST_FINAL, LEASE_COLUMNS, NUMBER_OF, json_of, lease_from
+from .job_rows import LEASE_COLUMNS, NUMBER_OF, json_of, lease_from
 from .job_store import JobStore
 from .log_store import LogStore
 from .records import Completion, JobError, Lease, LeaseRef, NewJob, State
@@ -43,7 +43,7 @@ COMPLETE = """
                FROM ( SELECT value ->> 0 AS id, value ->> 1 AS token, value ->> 2 AS state, value ->> 3 AS refund,
                value ->> 4 AS error, value ->> 5 AS run_at, value ->> 6 AS waits_for FROM json_each(?1) ) AS given
                CROSS JOIN job AS held ON held.id = given.id ) AS d WHERE job.id = d.id AND job.token = d.token AND
-               job.state = 1 RETURNING id, parent_id, state, run_at
+               job.state = 1 RETURNING id, token, parent_id, state, run_at
 """
 LEASE_EXPIRED = JobError(type="lease_expired", message="its worker did not report before the lease ended")
 
@@ -83,21 +83,21 @@ class LeaseStore:
 
         Of those nothing is written (I4). Raises ``InvalidJobError`` for a state that ends no attempt.
         """
-        first: dict[int, Completion] = {}
+        first: dict[tuple[int, int], Completion] = {}  # by lease: a stale one hides no other
         refused: list[int] = []
         for completion in completions:
             _check(completion)
-            if first.setdefault(completion.job_id, completion) is not completion:
+            if first.setdefault((completion.job_id, completion.token), completion) is not completion:
                 refused.append(completion.job_id)
         versions = self._versions_waited_for(completions)
         given = [self._values_of(completion, versions) for completion in first.values()]
         rows = self._database.rows(COMPLETE, (msgspec.json.encode(given).decode(), self._database.now))
-        ended = {row[0]: row for row in rows}
-        for row in rows:
-            self._note(*row)
-        kept = [completion for completion in first.values() if completion.job_id in ended]
-        self._write_what_came_with(kept, ended)
-        return refused + [job_id for job_id in first if job_id not in ended]
+        parents: dict[tuple[int, int], int | None] = {}
+        for job_id, token, parent_id, state, run_at in rows:
+            parents[job_id, token] = parent_id
+            self._note(job_id, parent_id, state, run_at)
+        self._write_what_came_with([(one, parents[lease]) for lease, one in first.items() if lease in parents])
+        return refused + [lease[0] for lease in first if lease not in parents]
 
     def renew(self, leases: Sequence[LeaseRef], lease_s: float) -> list[int]:
         """Let leases last *lease_s* seconds from now; return the ids of the jobs whose lease was lost."""
@@ -159,20 +159,21 @@ class LeaseStore:
 
     def _claim_children(self, kind: str, limit: int, lease_s: float) -> list[Row]:
         rows: list[Row] = []
-        offers = [Claimable(*row) for row in self._database.rows(OFFERS)]
-        if self._offered is not None:
-            offers = [offer for offer in offers if offer.parent_id in self._offered]
+        offers = {row[0]: Claimable(*row) for row in self._database.rows(OFFERS) if self._is_offered(row[0])}
         while offers and len(rows) < limit:
-            exhausted: set[int] = set()  # of this kind nothing is left that is due
-            for parent_id, share in allot(offers, limit - len(rows)):
+            before = len(offers)
+            for parent_id, share in allot(list(offers.values()), limit - len(rows)):
                 claimed = self._claim(parent_id, kind, share, lease_s)
                 rows += claimed
+                offers[parent_id] = offers[parent_id].after(len(claimed))
                 if len(claimed) < share:
-                    exhausted.add(parent_id)
-            if not exhausted:
+                    del offers[parent_id]  # of this kind nothing is left that is due
+            if len(offers) == before:
                 break
-            offers = [offer for offer in offers if offer.parent_id not in exhausted]
         return rows
+
+    def _is_offered(self, parent_id: int) -> bool:
+        return self._offered is None or parent_id in self._offered
 
     def _claim(self, parent_id: int | None, kind: str, limit: int, lease_s: float) -> list[Row]:
         now = self._database.now
@@ -187,7 +188,7 @@ class LeaseStore:
             completion.job_id,
             completion.token,
             NUMBER_OF[state],
-            int(not completion.counts),
+            int(not completion.counts or _waits_for_credential(completion)),
             json_of(completion.error),
             self._database.now if run_at is None else run_at,
             completion.waits_for,
@@ -203,12 +204,11 @@ class LeaseStore:
         )
         return {auth_id: version for auth_id, version in rows}
 
-    def _write_what_came_with(self, kept: Sequence[Completion], ended: dict[int, Row]) -> None:
+    def _write_what_came_with(self, kept: Sequence[tuple[Completion, int | None]]) -> None:
         links: dict[int, list[NewJob]] = {}
-        for completion in kept:
+        for completion, parent_id in kept:
             if completion.document is None and not completion.children:
                 continue
-            parent_id: int | None = ended[completion.job_id][1]
             if parent_id is None:
                 raise TransitionError(
                     f"job {completion.job_id} has no parent, so it leaves no document and finds no pages"
@@ -219,13 +219,13 @@ class LeaseStore:
                 links.setdefault(parent_id, []).extend(completion.children)
         for parent_id, children in links.items():
             self._jobs.add_links(parent_id, children)
-        self._logs.add([entry for completion in kept for entry in completion.logs])
+        self._logs.add([entry for completion, _ in kept for entry in completion.logs])
 
     def _note(self, job_id: int, parent_id: int | None, state: int, run_at: float) -> None:
         self._changes.touch(job_id, parent_id)
         if state == NUMBER_OF[State.PENDING]:
             self._changes.note_due(run_at, self._database.now)
-        elif parent_id is not None and state >= FIRST_FINAL:
+        if parent_id is not None:
             self._changes.has_due_work = True  # a place under the parent's child_concurrency came free
 
     def _note_put_back(self, rows: Sequence[Row]) -> None:
@@ -238,14 +238,14 @@ class LeaseStore:
         held = [[lease.job_id, lease.token] for lease in leases]
         rows = self._database.rows(
             f"{update} FROM (SELECT value ->> 0 AS id, value ->> 1 AS token FROM json_each(?1)) AS d"
-            " WHERE job.id = d.id AND job.token = d.token AND job.state = 1 RETURNING id, parent_id",
+            " WHERE job.id = d.id AND job.token = d.token AND job.state = 1 RETURNING id, token, parent_id",
             (msgspec.json.encode(held).decode(), at),
         )
         kept = set()
-        for job_id, parent_id in rows:
+        for job_id, token, parent_id in rows:
             self._changes.touch(job_id, parent_id)
-            kept.add(job_id)
-        return [lease.job_id for lease in leases if lease.job_id not in kept]
+            kept.add((job_id, token))
+        return [lease.job_id for lease in leases if (lease.job_id, lease.token) not in kept]
 
 
 def _check(completion: Completion) -> None:
@@ -253,3 +253,9 @@ def _check(completion: Completion) -> None:
         raise InvalidJobError(
             f"an attempt does not end as {completion.state}; it is completed, failed, pending or waiting"
         )
+    if completion.document is not None and completion.state is not State.COMPLETED:
+        raise InvalidJobError(f"a document comes with a completed page, not with a {completion.state} one")
+
+
+def _waits_for_credential(completion: Completion) -> bool:
+    return completion.state is State.WAITING and completion.waits_for is not None

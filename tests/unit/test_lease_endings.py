@@ -1,0 +1,184 @@
+"""How leases go on and end: renewed, given back, run out, or left behind by a process that is no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from bequest.engine.records import Completion, Job, JobError, Lease, LeaseRef, NewJob, State
+from bequest.engine.store import Store
+from bequest.testing.manual_clock import ManualClock
+
+LEASE_S = 60.0
+
+
+def run(store: Store, count: int) -> int:
+    """Make a parent with so many pages and return its id."""
+    with store.group():
+        (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
+        store.jobs.spawn(parent.job_id, [NewJob(kind="page", max_attempts=2)] * count)
+    return parent.job_id
+
+
+def claim(store: Store, limit: int = 1) -> list[Lease]:
+    with store.group():
+        return store.leases.claim("page", limit, LEASE_S)
+
+
+def get(store: Store, job_id: int) -> Job:
+    with store.group():
+        return store.jobs.get(job_id)
+
+
+def ref(lease: Lease) -> LeaseRef:
+    return LeaseRef(job_id=lease.job_id, token=lease.token)
+
+
+# Renewing and giving back
+
+
+def test_renewed_lease_lasts_from_now(store: Store, clock: ManualClock) -> None:
+    """A heartbeat moves the deadline and costs no attempt (I5)."""
+    run(store, 1)
+    (lease,) = claim(store)
+    clock.advance(50.0)
+
+    with store.group():
+        lost = store.leases.renew([ref(lease)], LEASE_S)
+        wake_at = store.changes.wake_at
+
+    job = get(store, lease.job_id)
+    assert (lost, job.lease_until, job.attempts, job.token) == ([], clock.now() + LEASE_S, 1, lease.token)
+    assert wake_at == clock.now() + LEASE_S
+
+
+def test_released_lease_costs_no_attempt(store: Store, clock: ManualClock) -> None:
+    """A job that is given back unused is due at once, as if it had not been claimed (I5)."""
+    parent_id = run(store, 1)
+    (lease,) = claim(store)
+    clock.advance(5.0)
+
+    with store.group():
+        lost = store.leases.release([ref(lease)])
+        noted = store.changes.has_due_work, store.changes.jobs, store.changes.parents
+
+    job = get(store, lease.job_id)
+    assert (lost, job.state, job.attempts, job.run_at) == ([], State.PENDING, 0, clock.now())
+    assert noted == (True, {lease.job_id}, {parent_id})
+
+
+@pytest.mark.parametrize("verb", ["renew", "release"])
+def test_stale_holder_is_refused_and_told(store: Store, verb: str) -> None:
+    """A token that is not the newest renews and releases nothing, also beside the newest (I4)."""
+    run(store, 2)
+    (stale,) = claim(store)
+    with store.group():
+        store.leases.release([ref(stale)])
+    held = claim(store, 2)
+    before = [get(store, lease.job_id) for lease in held]
+    refs = [ref(stale), LeaseRef(job_id=999, token=1)]
+
+    with store.group():
+        lost = store.leases.renew(refs, 1.0) if verb == "renew" else store.leases.release(refs)
+    after = [get(store, lease.job_id) for lease in held]
+    with store.group():
+        beside = [*refs, *map(ref, held)]
+        lost_beside = store.leases.renew(beside, 1.0) if verb == "renew" else store.leases.release(beside)
+
+    assert lost == lost_beside == [stale.job_id, 999]
+    assert before == after
+
+
+# Leases that end by themselves
+
+
+def test_expired_lease_makes_the_job_due_again(store: Store, clock: ManualClock) -> None:
+    """A worker that does not report loses its job, and its attempt counts (I5)."""
+    parent_id = run(store, 1)
+    (lease,) = claim(store)
+    clock.advance(LEASE_S)
+
+    with store.group():
+        count = store.leases.expire()
+        noted = store.changes.has_due_work, store.changes.jobs, store.changes.parents
+
+    job = get(store, lease.job_id)
+    assert (count, job.state, job.attempts, job.run_at) == (1, State.PENDING, 1, clock.now())
+    assert job.error == JobError(type="lease_expired", message="its worker did not report before the lease ended")
+    assert noted == (True, {lease.job_id}, {parent_id})
+
+
+def test_lease_that_has_not_ended_does_not_expire(store: Store, clock: ManualClock) -> None:
+    """Up to its deadline a lease is its holder's."""
+    run(store, 1)
+    (lease,) = claim(store)
+    clock.advance(LEASE_S - 0.5)
+
+    with store.group():
+        count = store.leases.expire()
+        has_due_work = store.changes.has_due_work
+
+    assert (count, has_due_work, get(store, lease.job_id).state) == (0, False, State.RUNNING)
+
+
+def test_job_whose_every_lease_expires_fails_at_its_last_attempt(store: Store, clock: ManualClock) -> None:
+    """Attempts never pass the maximum: the last lease that ends fails the job (I5)."""
+    run(store, 1)
+    claimed = 0
+
+    for _ in range(5):
+        claimed += len(claim(store))
+        clock.advance(LEASE_S)
+        with store.group():
+            store.leases.expire()
+
+    job = get(store, 2)
+    assert (claimed, job.state, job.attempts, job.finished_at) == (2, State.FAILED, 2, clock.now() - 3 * LEASE_S)
+
+
+@pytest.mark.parametrize("verb", ["complete", "renew", "release"])
+def test_expired_lease_is_stale_once_the_job_is_claimed_again(store: Store, clock: ManualClock, verb: str) -> None:
+    """A worker that was paused past its deadline changes nothing for the one that came after it (I3, I4)."""
+    run(store, 1)
+    (stale,) = claim(store)
+    clock.advance(LEASE_S)
+    with store.group():
+        store.leases.expire()
+    (held,) = claim(store)
+    before = get(store, held.job_id)
+
+    with store.group():
+        lost = {
+            "complete": lambda: store.leases.complete(
+                [Completion(job_id=stale.job_id, token=stale.token, state=State.COMPLETED)]
+            ),
+            "renew": lambda: store.leases.renew([ref(stale)], 999.0),
+            "release": lambda: store.leases.release([ref(stale)]),
+        }[verb]()
+
+    assert (lost, get(store, held.job_id)) == ([stale.job_id], before)
+
+
+def test_reclaim_puts_back_all_that_a_former_owner_was_running(store: Store, clock: ManualClock) -> None:
+    """The end of a process says nothing about the jobs in it: they are due at once, and no attempt is lost (I5)."""
+    parent_id = run(store, 3)
+    leases = claim(store, 2)
+    clock.advance(5.0)
+
+    with store.group():
+        count = store.leases.reclaim()
+        noted = store.changes.has_due_work, store.changes.jobs, store.changes.parents
+
+    jobs = [get(store, lease.job_id) for lease in leases]
+    assert count == 2
+    assert {(job.state, job.attempts, job.run_at, job.lease_until) for job in jobs} == {
+        (State.PENDING, 0, clock.now(), None)
+    }
+    assert noted == (True, {lease.job_id for lease in leases}, {parent_id})
+
+
+def test_reclaim_after_a_clean_end_does_nothing(store: Store) -> None:
+    """Where nothing was running nothing is put back."""
+    run(store, 1)
+
+    with store.group():
+        assert (store.leases.reclaim(), store.changes.has_due_work) == (0, False)
