@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from .database import Row
+from .json_values import encode_record
 from .records import STATES, Counts, Job, JobError, Lease, Progress
 
 NUMBER_OF = {state: number for number, state in enumerate(STATES)}
@@ -80,7 +81,7 @@ def counts_from(row: Row | None) -> Counts:
 
 def json_of(record: msgspec.Struct | None) -> str | None:
     """Return the text that a column keeps of a small record."""
-    return None if record is None else msgspec.json.encode(record).decode()
+    return None if record is None else encode_record(record)
 
 
 def _optional(text: str | None, type_: type[T]) -> T | None:

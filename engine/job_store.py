@@ -16,7 +16,7 @@ from .database import Database
 from .errors import InvalidJobError, JobNotFoundError, LeaseLostError, MetadataError, TransitionError
 from .job_inserts import JobInserts
 from .job_rows import JOB_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from, json_of
-from .json_values import decode_json, encode_json, encode_object
+from .json_values import decode_json, encode_json, encode_object, encode_record
 from .records import (
     STATES,
     TRANSITIONS,
@@ -211,7 +211,7 @@ class JobStore:
             " LEFT JOIN tally ON tally.parent_id = job.id"
             " WHERE job.state = 2 AND job.sealed = 1 AND ifnull(tally.pending + tally.running + tally.waiting, 0) = 0"
             " AND job.waits_for IS NULL ORDER BY job.id",
-            (msgspec.json.encode(sorted(job_ids)).decode(),),
+            (encode_record(sorted(job_ids)),),
         )
         return [row[0] for row in rows]
 
@@ -247,7 +247,7 @@ class JobStore:
         row = self._database.row(
             "SELECT count(*) FROM json_each(?2) AS asked WHERE EXISTS (SELECT 1 FROM job"
             " WHERE ifnull(parent_id, 0) = ?1 AND job.key = asked.value AND (key_scope = 0 OR state < 3))",
-            (parent_id, msgspec.json.encode(keys).decode()),
+            (parent_id, encode_record(keys)),
         )
         return row is not None and row[0] == len(keys)
 

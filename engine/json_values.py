@@ -5,6 +5,7 @@ msgspec encodes dates, bytes, enums and NaN without a word; here they are refuse
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 
@@ -35,6 +36,19 @@ def encode_object(value: Mapping[str, Json], *, owner: str) -> str:
     return encode_json(dict(value), owner=owner)
 
 
+def encode_record(value: object) -> str:
+    """Return what the library itself has put together as compact JSON.
+
+    In texts for people, such as an error's, half of a surrogate pair becomes a question mark: UTF-8 has none, and what
+    they come with is not lost for it.
+    """
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:
+        plain = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, separators=(",", ":"))
+        return plain.encode("utf-8", "replace").decode()
+
+
 def _fault_in(value: Json) -> str | None:
     """Return what is wrong with *value*, and under which key, or None."""
     left: list[tuple[str, int, Json]] = [("", 0, value)]
@@ -63,8 +77,8 @@ def _found(item: Json) -> str | None:
     if kind is float:
         return None if math.isfinite(item) else f"{item}, which JSON cannot hold"
     if kind is dict:
-        wrong = next((key for key in item if type(key) is not str or not _is_text(key)), None)
-        return None if wrong is None else f"a key of type {type(wrong).__name__} that is no text"
+        wrong = [type(key).__name__ for key in item if type(key) is not str or not _is_text(key)]
+        return f"a key of type {wrong[0]} that is no text" if wrong else None
     if kind is list or kind is tuple:
         return None
     return f"a {kind.__name__}, which JSON cannot hold"

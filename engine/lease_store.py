@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from .allotment import Claimable, allot
 from .changes import Changes
 from .database import Database, Row, Value
@@ -17,6 +15,7 @@ from .document_store import DocumentStore
 from .errors import InvalidJobError, TransitionError
 from .job_rows import LEASE_COLUMNS, NUMBER_OF, json_of, lease_from
 from .job_store import JobStore
+from .json_values import encode_record
 from .log_store import LogStore
 from .records import Completion, JobError, Lease, LeaseRef, NewJob, State
 
@@ -91,7 +90,7 @@ class LeaseStore:
                 refused.append(completion.job_id)
         versions = self._versions_waited_for(completions)
         given = [self._values_of(completion, versions) for completion in first.values()]
-        rows = self._database.rows(COMPLETE, (msgspec.json.encode(given).decode(), self._database.now))
+        rows = self._database.rows(COMPLETE, (encode_record(given), self._database.now))
         parents: dict[tuple[int, int], int | None] = {}
         for job_id, token, parent_id, state, run_at in rows:
             parents[job_id, token] = parent_id
@@ -200,7 +199,7 @@ class LeaseStore:
             return {}
         rows = self._database.rows(
             "SELECT auth_id, version FROM credential WHERE auth_id IN (SELECT value FROM json_each(?))",
-            (msgspec.json.encode(names).decode(),),
+            (encode_record(names),),
         )
         return {auth_id: version for auth_id, version in rows}
 
@@ -239,7 +238,7 @@ class LeaseStore:
         rows = self._database.rows(
             f"{update} FROM (SELECT value ->> 0 AS id, value ->> 1 AS token FROM json_each(?1)) AS d"
             " WHERE job.id = d.id AND job.token = d.token AND job.state = 1 RETURNING id, token, parent_id",
-            (msgspec.json.encode(held).decode(), at),
+            (encode_record(held), at),
         )
         kept = set()
         for job_id, token, parent_id in rows:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from .database import Database
-from .json_values import encode_object
+from .json_values import encode_object, encode_record
 from .records import LogEntry
 
 
@@ -35,5 +33,5 @@ class LogStore:
             "INSERT INTO job_log (job_id, at, level, message, fields_json)"
             " SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) AS given"
             " WHERE EXISTS (SELECT 1 FROM job WHERE job.id = given.value ->> 0) ORDER BY given.key",
-            (msgspec.json.encode(rows).decode(),),
+            (encode_record(rows),),
         )
