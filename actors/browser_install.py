@@ -163,6 +163,15 @@ def succeeded(command: Sequence[str], report: Report) -> bool:
         report(f"{command[0]} did not run to its end: {type(error).__name__}")
         return False
     if done.returncode:
-        last_line = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
-        report(f"{' '.join(command[:4])} failed with code {done.returncode}: {last_line}")
+        report(
+            f"{' '.join(command[:4])} failed with code {done.returncode}: {telling_line(done.stderr or done.stdout)}"
+        )
     return done.returncode == 0
+
+
+def telling_line(text: str) -> str:
+    """Return the first line of *text* that calls itself an error, as Node's and apt's do, else the last one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return next(
+        (line for line in lines if line.startswith(("Error:", "E:"))), lines[-1] if lines else "it said nothing"
+    )

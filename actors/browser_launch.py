@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 from collections.abc import Awaitable
 from pathlib import Path
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 LAUNCH_TIMEOUT_S = 30.0
 CLOSE_TIMEOUT_S = 5.0
 
+LAST_WORDS = re.compile(  # of Chromium or of the linker, in the log that Playwright's message holds
+    r"\[err\] (?:\S*:FATAL:\S*\] (.*?)|.*(error while loading shared libraries: .*))\.?$", re.MULTILINE
+)
 FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-gpu",
@@ -141,9 +145,10 @@ def proxy(port: int) -> ProxySettings:
 
 
 def not_started(executable: Path, error: Exception) -> str:
-    """Return the message for a Chromium that does not start."""
-    first_line = str(error).partition("\n")[0] or "no answer in time"
-    return f"asked to start the browser at {executable}, found: {first_line}; run `bequest browser install`"
+    """Return the message for a Chromium that does not start, with what it said itself of that."""
+    said = LAST_WORDS.search(str(error))
+    reason = said[1] or said[2] if said else str(error).partition("\n")[0] or "no answer in time"
+    return f"asked to start the browser at {executable}, found: {reason}; run `bequest browser install`"
 
 
 async def quietly(closing: Awaitable[object], timeout_s: float = CLOSE_TIMEOUT_S) -> bool:

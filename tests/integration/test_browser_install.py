@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from browser_rig import descendants
 
-from bequest.actors.browser_install import find_chromium, install, probe
+from bequest.actors.browser_install import find_chromium, install, probe, telling_line
+from bequest.actors.browser_launch import not_started
 from bequest.engine.errors import BrowserNotFoundError
 
 
@@ -113,3 +114,41 @@ def here_outside(folder: Path) -> str:
     assert found
     assert folder.exists()
     return str(next(path for path in found if path))
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            "- [pid=7][err] [7:7:1125/0033.6:FATAL:process_singleton_posix.cc:315] Socket path too long: /t.",
+            "Socket path too long: /t",
+        ),
+        (
+            "[pid=7][err] /opt/chrome: error while loading shared libraries: libnss3.so: cannot open it",
+            "error while loading shared libraries: libnss3.so: cannot open it",
+        ),
+        ("[pid=7][err] [1125/0033.6:ERROR:file_io.cc:145] open /sys: No such file", "Target page has been closed"),
+    ],
+)
+def test_browser_that_does_not_start_is_quoted(log: str, said: str) -> None:
+    """The message holds what the browser or the linker said last, and not only that it is gone."""
+    error = RuntimeError(f"Target page has been closed\nBrowser logs:\n\n<launching> x\n{log}\n[pid=7] <kill>")
+
+    assert f"found: {said}; run `bequest browser install`" in not_started(Path("/opt/chrome"), error)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "Downloading\nError: getaddrinfo ENOTFOUND cdn.example\n  code: 'ENOTFOUND'\n}\n",
+            "Error: getaddrinfo ENOTFOUND cdn.example",
+        ),
+        ("Reading lists\nE: Unable to locate package chromium\n", "E: Unable to locate package chromium"),
+        ("one\ntwo\n\n", "two"),
+        ("", "it said nothing"),
+    ],
+)
+def test_failed_step_is_reported_by_its_telling_line(text: str, line: str) -> None:
+    """Of what a command wrote the line that names the error is reported, not the bracket that ends it."""
+    assert telling_line(text) == line
