@@ -200,6 +200,8 @@ class JobStore:
         )
         for cancelled_id, parent_id in rows:
             self._changes.touch(cancelled_id, parent_id)
+        if rows:
+            self._changes.has_due_work = True  # a place under a parent's child_concurrency may have come free
         return len(rows)
 
     def settled_parents(self, job_ids: set[int]) -> list[int]:
@@ -252,12 +254,10 @@ class JobStore:
         return row is not None and row[0] == len(keys)
 
     def _known(self, job: NewJob) -> int:
-        row = self._database.row(
+        ((job_id,),) = self._database.rows(
             "SELECT id FROM job WHERE ifnull(parent_id, 0) = 0 AND key = ? AND (key_scope = 0 OR state < 3)", (job.key,)
         )
-        if row is None:  # its key_scope differs from that of one which just ended
-            raise InvalidJobError(f"the key of a new {job.kind} job clashes with one of another scope")
-        return int(row[0])
+        return int(job_id)
 
     def _check_transition(self, job: Job, state: State) -> None:
         asked = f"asked to move job {job.id} from {job.state} to {state}"
