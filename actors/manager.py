@@ -2,35 +2,32 @@
 
 It commits in groups: the message in hand and whatever waits behind it, in one transaction; only after the commit is
 each reply sent, those of reads too, so acknowledged means durable (I1). A message that fails alone is undone alone.
-The manager knows groups, replies and pushes; what a message does, the message knows.
+The manager knows groups, replies and pushes; what a message does, the message knows. After a commit that failed the
+database is opened again, and all that is parked is looked at again, for the commit may have happened.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import pykka
 
-from ..engine.errors import (
-    BequestError,
-    CommitInDoubtError,
-    EngineFailedError,
-    EngineStoppedError,
-    JobNotFoundError,
-    StoreError,
-)
+from ..engine.errors import BequestError, CommitInDoubtError, EngineError, EngineStoppedError, StoreError
+from ..engine.records import LeaseRef
 from ..engine.store import Store
-from .asking import Ask, answer
-from .messages import FallDue, Request
-from .standing_messages import PARKED, Standing
+from .asking import Ask, Reply, answer
+from .messages import FallDue, ReclaimLeases, ReleaseLeases, Request
+from .standing_messages import PARKED, Assigned, Standing
 from .supervised import Overseer, SupervisedActor
 
 logger = logging.getLogger(__name__)
 
 GROUP_LIMIT = 512  # messages in one transaction
+RETRY_S = 1.0  # until what failed for the database's sake is done again
 
 
 class Tick:
@@ -77,8 +74,9 @@ class ManagerActor(SupervisedActor):
         self._on_settled = on_settled
         self._group: list[Entry] = []
         self._parked: list[Entry] = []
-        self._put_off: list[Entry] = []  # of workers, whose group failed; done again at the next tick
+        self._put_off: list[Entry] = []  # told, and failed; done again at the next tick
         self._settled: tuple[int, ...] = ()
+        self._is_in_doubt = False  # a commit failed, and since then none has succeeded
 
     def receive(self, message: object) -> None:
         """Take a message into the group, and commit when nothing waits behind it."""
@@ -90,145 +88,217 @@ class ManagerActor(SupervisedActor):
             case Tick():
                 self._tick()
             case _:
-                logger.warning("the manager was sent what is no request", extra={"type": type(message).__name__})
+                self.refuse_unknown(message)
         if self.actor_inbox.empty() or len(self._group) >= GROUP_LIMIT:
             self._flush()
 
     def on_stop(self) -> None:
-        """Commit what came before the stop and refuse what came after."""
-        if not self._has_crashed:
-            self._flush()
+        """Commit what came before the stop, refuse what came after, and give back what the workers held."""
         stopped = EngineStoppedError()
-        for entry in self._parked:
-            if entry.reply is None and isinstance(entry.message, Standing):
-                entry.message.abandon()
-        self._deliver([Settlement(entry, None, stopped) for entry in (*self._group, *self._parked)])
-        self.drain(stopped)
+        try:
+            if not self._has_crashed:
+                self._flush()
+                self._end_waiting(stopped)  # first, or a parked worker would be assigned what is given back
+                self._group = [Entry(ReclaimLeases(), None)]
+                self._flush()
+        finally:
+            self._end_waiting(stopped)
+            self.drain(stopped)
+
+    def turn_away(self, message: object, error: BaseException) -> None:
+        """Answer a message that comes too late; a worker's is not answered, but it learns that it must ask again."""
+        super().turn_away(message, error)
+        if isinstance(message, Standing):
+            message.abandon()
+
+    def _end_waiting(self, error: EngineStoppedError) -> None:
+        entries = (*self._group, *self._parked, *self._put_off)
+        self._group, self._parked, self._put_off = [], [], []
+        for message, reply in entries:
+            self.turn_away(message if reply is None else Ask(message, reply), error)
 
     def _flush(self) -> None:
         if not self._group:
             return
         entries, self._group = self._group, []
-        self._deliver(self._commit(entries))
+        try:
+            settlements = self._commit(entries)
+        except BaseException:
+            self._group = entries  # it is undone, and who waits for it is told so at the end
+            raise
+        for settlement in settlements:
+            self._deliver(settlement)
         if self._settled:
             self._on_settled(self._settled)
             self._settled = ()
-        self._wake_at(self._store.changes.wake_at)
+        retry_at = self._store.now + RETRY_S if self._put_off or self._is_in_doubt else math.inf
+        self._wake_at(min(self._store.changes.wake_at, retry_at))
         self._store.checkpoint()
 
     def _commit(self, entries: list[Entry]) -> list[Settlement]:
         """Return what to settle; the parked are not among it."""
         try:
             try:
-                return self._transaction(entries, self._together)
+                return self._transaction(entries, self._together, self._plainly)
             except _ReplayNeededError:
-                return self._transaction(entries, self._one_by_one)
+                return self._transaction(entries, self._one_by_one, self._guarded)
         except CommitInDoubtError as error:
             logger.exception("commit in doubt; the database is opened again", extra={"messages": len(entries)})
-            self._store.reopen()
-            self._store.changes.clear()
-            return [Settlement(entry, None, error) for entry in entries]
+            self._is_in_doubt = True
+            self._reopen()
+            return self._undone(entries, error)
         except StoreError as error:
-            self._store.changes.clear()
-            return [Settlement(entry, None, error) for entry in entries]
+            logger.warning("a group was not written", extra={"messages": len(entries), "error": str(error)})
+            return self._undone(entries, error)
+
+    def _reopen(self) -> None:
+        try:
+            self._store.reopen()
+        except StoreError:
+            logger.exception("the database was not opened again; the next group tries")
+
+    def _undone(self, entries: list[Entry], error: StoreError) -> list[Settlement]:
+        """Return the answers of a group that failed; what was told and can be repeated is kept for later."""
+        self._put_off += [entry for entry in entries if is_repeated(entry)]
+        return [Settlement(entry, None, error) for entry in entries if not is_repeated(entry)]
 
     def _transaction(
-        self, entries: list[Entry], apply: Callable[[list[Entry]], Iterator[Settlement]]
+        self,
+        entries: list[Entry],
+        apply_all: Callable[[list[Entry]], Iterator[Settlement]],
+        apply: Callable[[Entry], Settlement],
     ) -> list[Settlement]:
-        with self._store.group():
-            settlements = list(apply(entries))
-            waiting = self._parked + [
-                Entry(entry.message.parked(), entry.reply)
-                for entry, result, _ in settlements
-                if result is PARKED and isinstance(entry.message, Standing)
-            ]
-            served, still_parked = self._serve(waiting)
-            settled = tuple(self._store.jobs.settled_parents(self._store.changes.parents))
-        self._parked, self._settled = still_parked, settled
-        return [settlement for settlement in (*settlements, *served) if settlement.result is not PARKED]
+        settlements: list[Settlement] = []
+        try:
+            with self._store.group():
+                settlements += apply_all(entries)
+                served, still_parked = self._serve(self._parked + newly_parked(settlements), apply)
+                settlements += served
+                settled = tuple(self._store.jobs.settled_parents(self._store.changes.parents))
+        except CommitInDoubtError:
+            self._put_off += given_back(settlements)
+            raise
+        self._parked, self._settled, self._is_in_doubt = still_parked, settled, False
+        return [settlement for settlement in settlements if settlement.result is not PARKED]
 
     def _together(self, entries: list[Entry]) -> Iterator[Settlement]:
         """Apply neighbours of one type at once; raises ``_ReplayNeededError`` when one fails and has written."""
         for kind, run in groupby(entries, key=lambda entry: type(entry.message)):
             neighbours = list(run)
+            if not kind.is_coalesced or len(neighbours) == 1:
+                yield from map(self._plainly, neighbours)
+                continue
             try:
-                if kind.is_coalesced and len(neighbours) > 1:
-                    results = kind.apply_all(self._store, [entry.message for entry in neighbours])
-                    yield from map(Settlement, neighbours, results)
-                    continue
+                results = kind.apply_all(self._store, [entry.message for entry in neighbours])
             except Exception as error:
                 raise _ReplayNeededError from error
-            for entry in neighbours:
-                before = self._store.total_changes
-                try:
-                    yield Settlement(entry, entry.message.apply(self._store))
-                except BequestError as error:
-                    if isinstance(error, StoreError) or self._store.total_changes != before:
-                        raise _ReplayNeededError from error
-                    yield Settlement(entry, None, error)
-                except Exception as error:
-                    raise _ReplayNeededError from error
+            yield from map(Settlement, neighbours, results)
 
     def _one_by_one(self, entries: list[Entry]) -> Iterator[Settlement]:
         """Apply each message so that it is undone alone when it fails."""
-        for entry in entries:
-            try:
-                with self._store.savepoint():
-                    result = entry.message.apply(self._store)
-            except BequestError as error:
-                yield Settlement(entry, None, error)
-            except Exception as error:
-                logger.exception("a message failed unexpectedly", extra={"asked": type(entry.message).__name__})
-                asked = type(entry.message).__name__
-                yield Settlement(entry, None, EngineFailedError(f"{asked} failed unexpectedly: {type(error).__name__}"))
-            else:
-                yield Settlement(entry, result)
+        return map(self._guarded, entries)
 
-    def _serve(self, parked: Sequence[Entry]) -> tuple[list[Settlement], list[Entry]]:
-        """Do again what is parked and concerned, in the transaction that concerned it."""
+    def _plainly(self, entry: Entry) -> Settlement:
+        before = self._store.total_changes
+        try:
+            return Settlement(entry, entry.message.apply(self._store))
+        except BequestError as error:
+            if isinstance(error, StoreError) or self._store.total_changes != before:
+                raise _ReplayNeededError from error
+            return Settlement(entry, None, error)
+        except Exception as error:
+            raise _ReplayNeededError from error
+
+    def _guarded(self, entry: Entry) -> Settlement:
+        try:
+            with self._store.savepoint():
+                return Settlement(entry, entry.message.apply(self._store))
+        except BequestError as error:
+            return Settlement(entry, None, error)
+        except Exception as error:
+            asked = type(entry.message).__name__
+            logger.exception("a message failed unexpectedly", extra={"asked": asked})
+            return Settlement(entry, None, EngineError(f"{asked} failed unexpectedly: {type(error).__name__}"))
+
+    def _serve(self, parked: list[Entry], apply: Callable[[Entry], Settlement]) -> tuple[list[Settlement], list[Entry]]:
+        """Do again what is parked and concerned, in the transaction that concerned it.
+
+        Workers come first: what they are assigned concerns those who watch.
+        """
         served: list[Settlement] = []
         left: list[Entry] = []
-        for entry in parked:
-            message = entry.message
-            if not isinstance(message, Standing) or not message.concerns(self._store.changes):
-                left.append(entry)
+        for entry in sorted(parked, key=lambda entry: not is_of_a_worker(entry)):
+            if is_given_up(entry):
                 continue
-            try:
-                result = message.apply(self._store)
-            except JobNotFoundError as error:
-                served.append(Settlement(entry, None, error))
-                continue
-            if result is PARKED:
+            settlement = apply(entry) if self._is_concerned(entry.message) else Settlement(entry, PARKED)
+            if settlement.result is PARKED:
                 left.append(entry)
             else:
-                served.append(Settlement(entry, result))
+                served.append(settlement)
         return served, left
 
-    def _deliver(self, settlements: Sequence[Settlement]) -> None:
-        for entry, result, error in settlements:
-            if entry.reply is not None:
-                if error is None:
-                    entry.reply.set(result)
-                else:
-                    answer(entry.reply, error)
-            elif isinstance(error, EngineStoppedError):
-                logger.debug("told after the stop", extra={"asked": type(entry.message).__name__})
-            elif error is not None:
-                self._put_off_or_log(entry, error)
-            elif isinstance(entry.message, Standing):
-                entry.message.deliver(result)
+    def _is_concerned(self, message: Request) -> bool:
+        return self._is_in_doubt or (isinstance(message, Standing) and message.concerns(self._store.changes))
 
-    def _put_off_or_log(self, entry: Entry, error: BequestError) -> None:
-        """Keep a worker's message for later; to repeat it is safe, for its writes carry their lease's token."""
-        logger.warning(
-            "what was told to the manager failed", extra={"asked": type(entry.message).__name__, "error": str(error)}
-        )
-        if isinstance(entry.message, Standing) and isinstance(error, StoreError):
-            self._put_off.append(entry)
+    def _deliver(self, settlement: Settlement) -> None:
+        """Send one answer; what is committed must not stop at one that cannot be sent."""
+        entry, result, error = settlement
+        try:
+            if entry.reply is None:
+                self._tell_worker(entry.message, result, error)
+            elif error is None:
+                entry.reply.set(result)
+            else:
+                answer(entry.reply, error)
+        except Exception:
+            logger.exception("an answer was not sent", extra={"asked": type(entry.message).__name__})
+
+    def _tell_worker(self, message: Request, result: Any, error: BequestError | None) -> None:
+        if error is not None:
+            told = {"asked": type(message).__name__, "error": str(error)}
+            logger.warning("what was told to the manager failed", extra=told)
+        if not isinstance(message, Standing):
+            return
+        if error is None:
+            message.deliver(result)
+        else:
+            self._put_off.append(Entry(message.instead(error), None))
 
     def _tick(self) -> None:
         """Do what fell due; it counts as a message of its own."""
         self._group += [*self._put_off, Entry(FallDue(), None)]
         self._put_off = []
         self._flush()
-        self._store.truncate_wal()
+        if self.actor_inbox.empty():
+            self._store.truncate_wal()
+
+
+def newly_parked(settlements: Sequence[Settlement]) -> list[Entry]:
+    """Return what is left to do of those that were done in vain."""
+    return [
+        Entry(entry.message.parked(), entry.reply)
+        for entry, result, _ in settlements
+        if result is PARKED and isinstance(entry.message, Standing)
+    ]
+
+
+def given_back(settlements: Sequence[Settlement]) -> list[Entry]:
+    """Return what gives back the leases of a group in doubt: if it was stored, nobody knows that he holds them."""
+    assigned = [settlement.result for settlement in settlements if isinstance(settlement.result, Assigned)]
+    refs = tuple(LeaseRef(job_id=lease.job_id, token=lease.token) for result in assigned for lease in result.leases)
+    return [Entry(ReleaseLeases(leases=refs), None)] if refs else []
+
+
+def is_repeated(entry: Entry) -> bool:
+    """Whether it is done again after its group has failed, for nobody else will."""
+    return entry.reply is None and entry.message.is_repeatable
+
+
+def is_of_a_worker(entry: Entry) -> bool:
+    """Whether it is a worker's, which is told what it wants instead of being answered."""
+    return entry.reply is None and isinstance(entry.message, Standing)
+
+
+def is_given_up(entry: Entry) -> bool:
+    """Whether it was asked by somebody who waits no longer."""
+    return isinstance(entry.reply, Reply) and entry.reply.is_given_up

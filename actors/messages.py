@@ -40,6 +40,7 @@ class Request(Record, frozen=True, kw_only=True):
     """A message to the manager."""
 
     is_coalesced: ClassVar[bool] = False  # whether neighbours go through ``apply_all``
+    is_repeatable: ClassVar[bool] = False  # whether twice is as once, because all that it writes carries tokens
 
     def apply(self, store: Store) -> Any:  # Any: each message has its own reply
         """Do it and return the reply."""
@@ -238,6 +239,7 @@ class CompleteJobs(Request, frozen=True, kw_only=True):
     """End attempts, with all that they left; reply the ids of the jobs whose lease was lost."""
 
     is_coalesced: ClassVar[bool] = True
+    is_repeatable: ClassVar[bool] = True
     completions: tuple[Completion, ...]
 
     def apply(self, store: Store) -> list[int]:
@@ -269,6 +271,7 @@ class RenewLeases(Request, frozen=True, kw_only=True):
 class ReleaseLeases(Request, frozen=True, kw_only=True):
     """Give leases back unused; reply the ids of the jobs whose lease was lost."""
 
+    is_repeatable: ClassVar[bool] = True
     leases: tuple[LeaseRef, ...]
 
     def apply(self, store: Store) -> list[int]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import enum
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pykka
 
 from ..engine.changes import Changes
-from ..engine.records import Completion, Lease, Record
+from ..engine.errors import BequestError
+from ..engine.records import Completion, JobError, Lease, Record, State
 from ..engine.run_status import RunStatus, status_of
 from ..engine.store import Store
 from .messages import Request
@@ -40,6 +41,10 @@ class Standing(Request, frozen=True, kw_only=True):
         """Whether it is worth doing again after *changes*."""
         raise NotImplementedError
 
+    def instead(self, error: BequestError) -> Standing:
+        """Return what to do later instead of this, which failed by its own fault, where nobody waits for a reply."""
+        raise NotImplementedError
+
     def deliver(self, result: Any) -> None:  # Any: each message has its own result
         """Pass on the result where nobody waits for a reply."""
 
@@ -59,6 +64,7 @@ class WantJobs(Standing, frozen=True, kw_only=True):
     The worker holds no future while it is parked. Work that comes in a group is assigned in that same group.
     """
 
+    is_repeatable: ClassVar[bool] = True
     worker: pykka.ActorRef[Any]
     kind: str
     limit: int
@@ -76,6 +82,11 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         """Return what is left to do."""
         return msgspec.structs.replace(self, completions=())
 
+    def instead(self, error: BequestError) -> WantJobs:
+        """Return a request that the worker is not lost with: what cannot be stored is first ended as failed, bare."""
+        bare = tuple(bare_failure(completion, error) for completion in self.completions)
+        return self.parked() if bare == self.completions else msgspec.structs.replace(self, completions=bare)
+
     def concerns(self, changes: Changes) -> bool:
         """Whether a job became due."""
         return changes.has_due_work
@@ -88,6 +99,12 @@ class WantJobs(Standing, frozen=True, kw_only=True):
     def abandon(self) -> None:
         """Let the worker ask again, of the manager that comes after this one."""
         self.deliver(Assigned(leases=()))
+
+
+def bare_failure(completion: Completion, error: BequestError) -> Completion:
+    """Return the end of an attempt whose result was refused with *error*, without anything that came with it."""
+    failure = JobError(type="not_storable", message=f"what the attempt left cannot be stored: {type(error).__name__}")
+    return Completion(job_id=completion.job_id, token=completion.token, state=State.FAILED, error=failure)
 
 
 class AwaitSettled(Standing, frozen=True, kw_only=True):

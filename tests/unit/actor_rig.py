@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +17,17 @@ from bequest.actors.asking import Ask, answer
 from bequest.actors.browser_messages import FetchPage
 from bequest.actors.manager import ManagerActor
 from bequest.actors.messages import Request
+from bequest.actors.standing_messages import Assigned, WantJobs
 from bequest.actors.supervised import SupervisedActor
 from bequest.engine.clock import Clock
 from bequest.engine.database_file import open_reader
 from bequest.engine.errors import BequestError
 from bequest.engine.pages import CookieReport, LoginFormFacts, PageRequest, PageSnapshot
 from bequest.engine.queries import Queries
+from bequest.engine.records import Completion, Lease
 from bequest.engine.store import Store
 
-PATIENCE_S = 20.0  # until a test is given up; what it waits for comes at once
+PATIENCE_S = 3.0  # until a test is given up; what it waits for comes at once
 
 T = TypeVar("T")
 Answer = PageSnapshot | BaseException
@@ -185,3 +188,40 @@ def page(
         login_form=login_form,
         cookies=cookies,
     )
+
+
+class Worker(pykka.ThreadingActor):
+    """Keeps what it is assigned, and asks for nothing by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.assigned: queue.SimpleQueue[tuple[Lease, ...]] = queue.SimpleQueue()
+
+    def on_receive(self, message: Assigned) -> None:
+        """Keep it."""
+        self.assigned.put(message.leases)
+
+
+class Hand:
+    """A worker, and what the manager told it."""
+
+    def __init__(self) -> None:
+        self.ref = Worker.start()
+        self._assigned = self.ref.proxy().assigned.get()
+
+    def want(self, *completions: Completion, kind: str = "page", limit: int = 1, lease_s: float = 60.0) -> WantJobs:
+        """Return the message that it is free."""
+        return WantJobs(worker=self.ref, kind=kind, limit=limit, lease_s=lease_s, completions=completions)
+
+    def assigned(self) -> tuple[Lease, ...]:
+        """Wait for the next assignment."""
+        leases: tuple[Lease, ...] = self._assigned.get(timeout=PATIENCE_S)
+        return leases
+
+    def is_idle(self) -> bool:
+        """Whether nothing was assigned that was not looked at."""
+        return bool(self._assigned.empty())
+
+    def stop(self) -> None:
+        """End its thread."""
+        self.ref.stop(timeout=PATIENCE_S)

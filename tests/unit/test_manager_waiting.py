@@ -1,0 +1,407 @@
+"""What waits at the manager: workers and watchers, served by the very change that concerns them, and never for good."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from actor_rig import PATIENCE_S, Hand, ManagerRig, answer_of, read
+
+from bequest.actors.asking import Ask, Reply
+from bequest.actors.manager import Tick
+from bequest.actors.messages import (
+    CancelRun,
+    ClaimJobs,
+    CompleteJobs,
+    CreateJob,
+    GetJob,
+    IncrementJobMetadata,
+    SpawnChildren,
+    UpdateJobMetadata,
+    UpdateJobStatus,
+)
+from bequest.actors.standing_messages import AwaitChange, AwaitSettled, Parked
+from bequest.engine.clock import Clock
+from bequest.engine.errors import DeadlineError, EngineStoppedError, JobNotFoundError
+from bequest.engine.records import Completion, Counts, NewJob, State
+from bequest.engine.run_status import RunStatus
+from bequest.engine.store import Store
+from bequest.testing.manual_clock import ManualClock
+
+CREATE = CreateJob(job=NewJob(kind="page", max_attempts=2))
+PARENT = CreateJob(job=NewJob(kind="crawl", state=State.WAITING))
+CHILDREN = SpawnChildren(parent_id=1, jobs=(NewJob(kind="page"), NewJob(kind="page")), seal=True)
+
+
+@pytest.fixture
+def rig(store: Store) -> Iterator[ManagerRig]:
+    """Give a manager."""
+    with ManagerRig(store) as started:
+        yield started
+
+
+@pytest.fixture
+def hand() -> Iterator[Hand]:
+    """Give a worker."""
+    made = Hand()
+    yield made
+    made.stop()
+
+
+def state_of(path: Path, clock: Clock, job_id: int) -> State:
+    return read(path, clock, lambda queries: queries.job(job_id).job.state)
+
+
+def unseen(job_id: int) -> RunStatus:
+    """Return a picture that no job of these tests ever shows."""
+    return RunStatus(job_id=job_id, state=State.COMPLETED, pages=Counts())
+
+
+class SeesState(Reply):
+    """A reply that notes the state of a job, seen from outside, at the moment that it is set."""
+
+    def __init__(self, path: Path, clock: Clock, job_id: int) -> None:
+        super().__init__()
+        self.place = path, clock, job_id
+        self.state: State | None = None
+
+    def set(self, value: Any = None) -> None:
+        """Look, then be set."""
+        self.state = state_of(*self.place)
+        super().set(value)
+
+
+class CountedWait(AwaitSettled, frozen=True, kw_only=True):
+    """Counts how often it is looked at."""
+
+    looks: list[int]
+
+    def apply(self, store: Store) -> RunStatus | Parked:
+        """Count, and look."""
+        self.looks.append(self.job_id)
+        return super().apply(store)
+
+
+# Workers
+
+
+def test_parked_worker_is_served_in_the_group_that_made_the_job(
+    rig: ManagerRig, hand: Hand, tmp_path: Path, clock: ManualClock
+) -> None:
+    """When the one who made a job is answered, a worker that waited already holds it; nothing polls."""
+    rig.address.tell(hand.want())
+    rig.ask(PARENT)
+    reply = SeesState(tmp_path / "jobs.db", clock, 2)
+
+    rig.address.tell(Ask(CREATE, reply))
+
+    assert answer_of(reply).job_id == 2
+    assert reply.state is State.RUNNING
+    assert [lease.job_id for lease in hand.assigned()] == [2]
+
+
+def test_busy_worker_completes_and_claims_in_one_message(rig: ManagerRig, hand: Hand) -> None:
+    """What a worker did and what it gets next travel in one message each way."""
+    rig.ask_as_one_group(CREATE, CREATE)
+    rig.address.tell(hand.want())
+    (lease,) = hand.assigned()
+
+    rig.address.tell(hand.want(Completion(job_id=lease.job_id, token=lease.token, state=State.COMPLETED)))
+
+    assert [lease.job_id for lease in hand.assigned()] == [2]
+    assert rig.ask(GetJob(job_id=1)).state is State.COMPLETED
+
+
+def test_parked_worker_repeats_no_completion(rig: ManagerRig, hand: Hand) -> None:
+    """A worker that had to wait is assigned work later, without what it had done being done again (I4)."""
+    rig.ask(CREATE)
+    rig.address.tell(hand.want())
+    (lease,) = hand.assigned()
+    rig.address.tell(hand.want(Completion(job_id=1, token=lease.token, state=State.COMPLETED)))
+
+    rig.ask(CREATE)
+
+    assert [lease.job_id for lease in hand.assigned()] == [2]
+
+
+def test_workers_that_wait_are_served_in_turn(rig: ManagerRig) -> None:
+    """Of two workers that wait the first one gets the next job."""
+    first, second = Hand(), Hand()
+    for hand in (first, second):
+        rig.address.tell(hand.want())
+
+    rig.ask(CREATE)
+    got_first = first.assigned()
+    rig.ask(CREATE)
+
+    assert [lease.job_id for lease in (*got_first, *second.assigned())] == [1, 2]
+    for hand in (first, second):
+        hand.stop()
+
+
+def test_worker_of_another_kind_goes_on_waiting(rig: ManagerRig, hand: Hand) -> None:
+    """Work that came for others is not assigned, and the worker is still there for its own."""
+    rig.address.tell(hand.want(kind="other"))
+    rig.ask(CREATE)
+    was_idle = hand.is_idle()
+
+    rig.ask(CreateJob(job=NewJob(kind="other")))
+
+    assert was_idle
+    assert [lease.job_id for lease in hand.assigned()] == [2]
+
+
+def test_job_assigned_to_a_worker_that_has_ended_is_due_again(rig: ManagerRig, clock: ManualClock) -> None:
+    """A worker that ended while it waited holds up nothing but its lease, which ends at its deadline (I3)."""
+    gone, hand = Hand(), Hand()
+    rig.address.tell(gone.want(lease_s=5.0))
+    rig.ask(UpdateJobMetadata(job_id=rig.ask(PARENT).job_id, metadata={}))
+    gone.stop()
+    rig.ask(CREATE)
+    rig.address.tell(hand.want())
+
+    clock.advance(5.0)
+    rig.address.tell(Tick())
+
+    (lease,) = hand.assigned()
+    assert (lease.job_id, lease.attempts) == (2, 2)
+    hand.stop()
+
+
+# Watchers
+
+
+def test_waiter_is_answered_by_the_change_that_settles(rig: ManagerRig) -> None:
+    """Who waits for the end of a job is answered when that is stored, and not by changes before."""
+    rig.ask_as_one_group(PARENT, CHILDREN)
+    waiter = rig.address.ask_later(AwaitSettled(job_id=1))
+    rig.ask(UpdateJobStatus(job_id=2, state=State.CANCELLED))
+    with pytest.raises(DeadlineError):
+        rig.address.ask(AwaitSettled(job_id=1), timeout_s=0.001)
+
+    rig.ask(CancelRun(job_id=1))
+
+    assert answer_of(waiter).state is State.CANCELLED
+
+
+def test_waiter_for_what_has_ended_is_answered_at_once(rig: ManagerRig) -> None:
+    """Nothing is parked where there is nothing to wait for."""
+    rig.ask_as_one_group(CREATE, CancelRun(job_id=1))
+
+    assert rig.ask(AwaitSettled(job_id=1)).state is State.CANCELLED
+
+
+@pytest.mark.parametrize("message", [AwaitSettled(job_id=9), AwaitChange(seen=unseen(9))])
+def test_waiter_for_no_job_is_refused(rig: ManagerRig, message: AwaitSettled | AwaitChange) -> None:
+    """Nobody waits for a job that does not exist."""
+    assert isinstance(answer_of(rig.address.ask_later(message)), JobNotFoundError)
+
+
+def test_waiter_for_a_stalled_run_is_answered(rig: ManagerRig) -> None:
+    """A run of which all that is unfinished waits for a credential goes no further by itself, and says so."""
+    rig.ask_as_one_group(PARENT, CHILDREN)
+    waiter = rig.address.ask_later(AwaitSettled(job_id=1))
+    leases = rig.ask(ClaimJobs(kind="page", limit=2, lease_s=60.0))
+
+    rig.ask(
+        CompleteJobs(
+            completions=tuple(
+                Completion(job_id=lease.job_id, token=lease.token, state=State.WAITING, waits_for="wiki", counts=False)
+                for lease in leases
+            )
+        )
+    )
+
+    assert answer_of(waiter).is_stalled
+
+
+def test_watcher_sees_each_change(rig: ManagerRig) -> None:
+    """Who watches is answered with the next picture that differs from the one it has seen, also a child's."""
+    rig.ask_as_one_group(PARENT, CHILDREN)
+    seen = answer_of(rig.address.ask_later(AwaitChange(seen=unseen(1))))
+    watcher = rig.address.ask_later(AwaitChange(seen=seen))
+    rig.ask(IncrementJobMetadata(job_id=1, key="seen"))
+
+    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=60.0))
+
+    assert (seen.pages.pending, seen.pages.running) == (2, 0)
+    assert (answer_of(watcher).pages.pending, answer_of(watcher).pages.running) == (1, 1)
+
+
+def test_watcher_sees_what_a_worker_was_assigned_in_the_same_group(
+    rig: ManagerRig, hand: Hand, clock: ManualClock
+) -> None:
+    """A job that falls due and is assigned at once is a change for those who watched longer than its worker waited."""
+    rig.ask(PARENT)
+    rig.ask(SpawnChildren(parent_id=1, jobs=(NewJob(kind="page", run_at=clock.now() + 9.0),), seal=True))
+    watcher = rig.address.ask_later(AwaitChange(seen=rig.ask(AwaitChange(seen=unseen(1)))))
+    rig.address.tell(hand.want())
+    rig.ask(GetJob(job_id=1))
+
+    clock.advance(9.0)
+    rig.address.tell(Tick())
+
+    assert answer_of(watcher).pages.running == 1
+
+
+def test_question_that_nobody_waits_for_is_dropped(rig: ManagerRig) -> None:
+    """Who asked with a deadline that has passed is not looked after any more, however long the job goes on."""
+    rig.ask_as_one_group(PARENT, CHILDREN)
+    given_up, waited_for = CountedWait(job_id=1, looks=[]), CountedWait(job_id=1, looks=[])
+    with pytest.raises(DeadlineError):
+        rig.address.ask(given_up, timeout_s=0.001)
+    waiter = rig.address.ask_later(waited_for)
+
+    for _ in range(2):
+        rig.ask(ClaimJobs(kind="page", limit=1, lease_s=60.0))
+    rig.ask(CancelRun(job_id=1))
+
+    assert answer_of(waiter).state is State.CANCELLED
+    assert (len(given_up.looks), len(waited_for.looks)) == (1, 4)
+
+
+# Time
+
+
+def test_tick_ends_leases_and_assigns_what_they_held(rig: ManagerRig, hand: Hand, clock: ManualClock) -> None:
+    """At its deadline a lease ends, and a worker that waits gets the job in the same group."""
+    rig.ask(CREATE)
+    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=30.0))
+    rig.address.tell(hand.want())
+
+    clock.advance(29.9)
+    rig.address.tell(Tick())
+    rig.ask(GetJob(job_id=1))
+    was_idle = hand.is_idle()
+    clock.advance(0.1)
+    rig.address.tell(Tick())
+
+    assert was_idle
+    assert [(lease.job_id, lease.token) for lease in hand.assigned()] == [(1, 2)]
+
+
+def test_tick_assigns_jobs_at_their_time(rig: ManagerRig, hand: Hand, clock: ManualClock) -> None:
+    """A job for later is assigned when its time has come, and not before."""
+    rig.address.tell(hand.want())
+    rig.ask(CreateJob(job=NewJob(kind="page", run_at=clock.now() + 60.0)))
+    rig.address.tell(Tick())
+    rig.ask(GetJob(job_id=1))
+    was_idle = hand.is_idle()
+
+    clock.advance(60.0)
+    rig.address.tell(Tick())
+
+    assert was_idle
+    assert [lease.job_id for lease in hand.assigned()] == [1]
+
+
+def test_manager_says_when_to_wake_it(rig: ManagerRig, clock: ManualClock) -> None:
+    """After each commit the alarm is told the earliest time that something falls due: a job, or the end of a lease."""
+    now = clock.now()
+    rig.ask(CREATE)
+    rig.ask(CreateJob(job=NewJob(kind="page", run_at=now + 500.0)))
+    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=30.0))
+    rig.address.tell(Tick())
+    rig.ask(GetJob(job_id=1))
+
+    assert [at - now for at in rig.wakes if at < float("inf")] == [500.0, 30.0, 30.0]
+
+
+def test_tick_writes_the_wal_back(
+    rig: ManagerRig, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When nothing else is due the WAL is emptied, so that nothing deleted stays in it."""
+    rig.ask(CREATE)
+    wal = tmp_path / "jobs.db-wal"
+    before = wal.stat().st_size
+    is_done = threading.Event()
+    truncate_wal = store.truncate_wal
+    monkeypatch.setattr(store, "truncate_wal", lambda: (truncate_wal(), is_done.set()))
+
+    rig.address.tell(Tick())
+
+    assert is_done.wait(PATIENCE_S)
+    assert (before > 0, wal.stat().st_size) == (True, 0)
+
+
+def test_tick_does_not_hold_up_what_waits(rig: ManagerRig, tmp_path: Path) -> None:
+    """While there is work the WAL is left to grow: it is emptied when the manager is idle."""
+    for _ in range(5):
+        rig.ask(CREATE)
+    wal = tmp_path / "jobs.db-wal"
+    before = wal.stat().st_size
+    let_go = rig.hold()
+    rig.address.tell(Tick())
+    behind = rig.address.ask_later(CREATE)
+
+    let_go()
+    answer_of(behind)
+
+    assert wal.stat().st_size >= before
+
+
+# The end of a run's children
+
+
+def test_parents_whose_children_have_ended_are_named_after_the_commit(rig: ManagerRig) -> None:
+    """The monitor hears of a parent once, when the last child of a sealed one is final (I9)."""
+    rig.ask_as_one_group(PARENT, CHILDREN)
+    first, second = rig.ask(ClaimJobs(kind="page", limit=2, lease_s=60.0))
+
+    rig.ask(CompleteJobs(completions=(Completion(job_id=first.job_id, token=1, state=State.COMPLETED),)))
+    settled_too_early = list(rig.settled)
+    rig.ask(CompleteJobs(completions=(Completion(job_id=second.job_id, token=1, state=State.FAILED),)))
+    rig.ask(GetJob(job_id=1))
+
+    assert (settled_too_early, rig.settled) == ([], [1])
+
+
+# The stop
+
+
+def test_stop_stores_what_came_before_it(rig: ManagerRig, tmp_path: Path, clock: ManualClock) -> None:
+    """What lay in the inbox when the stop was asked for is done and answered."""
+    let_go = rig.hold()
+    before = [rig.address.ask_later(CREATE) for _ in range(3)]
+    stopped = rig.ref.stop(block=False)
+
+    let_go()
+
+    assert stopped.get(timeout=20)
+    assert [answer_of(reply).job_id for reply in before] == [1, 2, 3]
+    assert read(tmp_path / "jobs.db", clock, lambda queries: len(queries.jobs())) == 3
+
+
+def test_stop_answers_what_waits_and_what_comes_after(
+    rig: ManagerRig, hand: Hand, tmp_path: Path, clock: ManualClock
+) -> None:
+    """Who waits for a change, and who asks behind the stop, is told that there will be none (I18)."""
+    rig.ask(PARENT)
+    parked = rig.address.ask_later(AwaitSettled(job_id=1))
+    let_go = rig.hold()
+    stopped = rig.ref.stop(block=False)
+    late = rig.address.ask_later(CREATE)
+    rig.address.tell(CREATE)
+    rig.address.tell(hand.want())
+
+    let_go()
+
+    assert stopped.get(timeout=20)
+    assert [type(answer_of(reply)) for reply in (parked, late)] == [EngineStoppedError] * 2
+    assert hand.assigned() == ()
+    assert read(tmp_path / "jobs.db", clock, lambda queries: len(queries.jobs())) == 1
+
+
+def test_stop_gives_all_leases_back(rig: ManagerRig, hand: Hand, tmp_path: Path, clock: ManualClock) -> None:
+    """After the stop nothing is running, the attempt that was cut short does not count, and no waiter gets the job."""
+    rig.ask_as_one_group(CREATE, ClaimJobs(kind="page", limit=1, lease_s=60.0))
+    rig.address.tell(hand.want())
+
+    rig.stop()
+
+    job = read(tmp_path / "jobs.db", clock, lambda queries: queries.job(1).job)
+    assert (job.state, job.attempts, job.token) == (State.PENDING, 0, 1)
+    assert hand.assigned() == ()
