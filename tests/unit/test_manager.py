@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import pykka
 import pytest
-from actor_rig import ManagerRig, answer_of, read
+from actor_rig import PATIENCE_S, Hand, ManagerRig, answer_of, read
 
 from bequest.actors.asking import Ask, Reply
 from bequest.actors.manager import GROUP_LIMIT
 from bequest.actors.messages import (
     AddJobLog,
+    ClaimJobs,
     CompleteJobs,
     CreateJob,
     CreateJobs,
@@ -21,10 +22,12 @@ from bequest.actors.messages import (
     Request,
     UpdateJobMetadata,
 )
+from bequest.actors.standing_messages import AwaitSettled
 from bequest.engine.clock import Clock
 from bequest.engine.errors import (
     BequestError,
     EngineError,
+    EngineStoppedError,
     InvalidJobError,
     JobNotFoundError,
     MetadataError,
@@ -44,6 +47,14 @@ def rig(store: Store) -> Iterator[ManagerRig]:
     """Give a manager."""
     with ManagerRig(store) as started:
         yield started
+
+
+@pytest.fixture
+def hand() -> Iterator[Hand]:
+    """Give a worker."""
+    made = Hand()
+    yield made
+    made.stop()
 
 
 class Witness(Reply):
@@ -300,3 +311,51 @@ def test_errors_keep_their_class_and_text(rig: ManagerRig) -> None:
         rig.ask(GetJob(job_id=41))
 
     assert type(caught.value) is JobNotFoundError
+
+
+# The stop
+
+
+def test_stop_stores_what_came_before_it(rig: ManagerRig, tmp_path: Path, clock: ManualClock) -> None:
+    """What lay in the inbox when the stop was asked for is done and answered."""
+    let_go = rig.hold()
+    before = [rig.address.ask_later(CREATE) for _ in range(3)]
+    stopped = rig.ref.stop(block=False)
+
+    let_go()
+
+    assert stopped.get(timeout=PATIENCE_S)
+    assert [answer_of(reply).job_id for reply in before] == [1, 2, 3]
+    assert read(tmp_path / "jobs.db", clock, lambda queries: len(queries.jobs())) == 3
+
+
+def test_stop_answers_what_waits_and_what_comes_after(
+    rig: ManagerRig, hand: Hand, tmp_path: Path, clock: ManualClock
+) -> None:
+    """Who waits for a change, and who asks behind the stop, is told that there will be none (I18)."""
+    rig.ask(CREATE)
+    parked = rig.address.ask_later(AwaitSettled(job_id=1))
+    let_go = rig.hold()
+    stopped = rig.ref.stop(block=False)
+    late = rig.address.ask_later(CREATE)
+    rig.address.tell(CREATE)
+    rig.address.tell(hand.want())
+
+    let_go()
+
+    assert stopped.get(timeout=PATIENCE_S)
+    assert [type(answer_of(reply)) for reply in (parked, late)] == [EngineStoppedError] * 2
+    assert hand.assigned() == ()
+    assert read(tmp_path / "jobs.db", clock, lambda queries: len(queries.jobs())) == 1
+
+
+def test_stop_gives_all_leases_back(rig: ManagerRig, hand: Hand, tmp_path: Path, clock: ManualClock) -> None:
+    """After the stop nothing is running, the attempt that was cut short does not count, and no waiter gets the job."""
+    rig.ask_as_one_group(CREATE, ClaimJobs(kind="noop", limit=1, lease_s=60.0))
+    rig.address.tell(hand.want(kind="noop"))
+
+    rig.stop()
+
+    job = read(tmp_path / "jobs.db", clock, lambda queries: queries.job(1).job)
+    assert (job.state, job.attempts, job.token) == (State.PENDING, 0, 1)
+    assert hand.assigned() == ()

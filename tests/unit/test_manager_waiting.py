@@ -25,7 +25,7 @@ from bequest.actors.messages import (
 )
 from bequest.actors.standing_messages import AwaitChange, AwaitSettled, Parked
 from bequest.engine.clock import Clock
-from bequest.engine.errors import DeadlineError, EngineStoppedError, JobNotFoundError
+from bequest.engine.errors import DeadlineError, JobNotFoundError
 from bequest.engine.records import Completion, Counts, NewJob, State
 from bequest.engine.run_status import RunStatus
 from bequest.engine.store import Store
@@ -357,51 +357,3 @@ def test_parents_whose_children_have_ended_are_named_after_the_commit(rig: Manag
     rig.ask(GetJob(job_id=1))
 
     assert (settled_too_early, rig.settled) == ([], [1])
-
-
-# The stop
-
-
-def test_stop_stores_what_came_before_it(rig: ManagerRig, tmp_path: Path, clock: ManualClock) -> None:
-    """What lay in the inbox when the stop was asked for is done and answered."""
-    let_go = rig.hold()
-    before = [rig.address.ask_later(CREATE) for _ in range(3)]
-    stopped = rig.ref.stop(block=False)
-
-    let_go()
-
-    assert stopped.get(timeout=20)
-    assert [answer_of(reply).job_id for reply in before] == [1, 2, 3]
-    assert read(tmp_path / "jobs.db", clock, lambda queries: len(queries.jobs())) == 3
-
-
-def test_stop_answers_what_waits_and_what_comes_after(
-    rig: ManagerRig, hand: Hand, tmp_path: Path, clock: ManualClock
-) -> None:
-    """Who waits for a change, and who asks behind the stop, is told that there will be none (I18)."""
-    rig.ask(PARENT)
-    parked = rig.address.ask_later(AwaitSettled(job_id=1))
-    let_go = rig.hold()
-    stopped = rig.ref.stop(block=False)
-    late = rig.address.ask_later(CREATE)
-    rig.address.tell(CREATE)
-    rig.address.tell(hand.want())
-
-    let_go()
-
-    assert stopped.get(timeout=20)
-    assert [type(answer_of(reply)) for reply in (parked, late)] == [EngineStoppedError] * 2
-    assert hand.assigned() == ()
-    assert read(tmp_path / "jobs.db", clock, lambda queries: len(queries.jobs())) == 1
-
-
-def test_stop_gives_all_leases_back(rig: ManagerRig, hand: Hand, tmp_path: Path, clock: ManualClock) -> None:
-    """After the stop nothing is running, the attempt that was cut short does not count, and no waiter gets the job."""
-    rig.ask_as_one_group(CREATE, ClaimJobs(kind="page", limit=1, lease_s=60.0))
-    rig.address.tell(hand.want())
-
-    rig.stop()
-
-    job = read(tmp_path / "jobs.db", clock, lambda queries: queries.job(1).job)
-    assert (job.state, job.attempts, job.token) == (State.PENDING, 0, 1)
-    assert hand.assigned() == ()
