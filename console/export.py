@@ -20,21 +20,44 @@ def export_documents(documents: Iterable[StoredDocument], path: Path) -> int:
     A pipe or a device is written to; only a file is replaced, and a link leads to its file.
     """
     try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as opened:
-                return write_lines(documents, opened)
-        return replace_file(documents, Path(os.path.realpath(path)))
+        if is_replaced(path):
+            return replace_file(documents, path)
+        with path.open("wb") as opened:
+            return write_lines(documents, opened)
     except OSError as error:
         raise refused(path, error) from error
 
 
+def check_export(path: Path) -> None:
+    """Raise ``StoreError`` now for a place that could not be written to in the end; nothing is left there."""
+    try:
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise StoreError(f"asked to export to {path}, found no folder to write that file in; name another")
+        if is_replaced(path):
+            building = building_of(path)
+            building.touch()
+            building.unlink()
+    except OSError as error:
+        raise refused(path, error) from error
+
+
+def is_replaced(path: Path) -> bool:
+    """Whether *path* is a file, or nothing yet."""
+    return path.is_file() or not path.exists()
+
+
+def building_of(path: Path) -> Path:
+    """Return where the new file is written, beside the one that it is to replace."""
+    return Path(f"{os.path.realpath(path)}.new")
+
+
 def replace_file(documents: Iterable[StoredDocument], path: Path) -> int:
     """Write a new file and put it in the place of *path*; when that fails nothing of it is left."""
-    building = path.with_name(f"{path.name}.new")
+    building = building_of(path)
     try:
         with building.open("wb") as opened:
             count = write_lines(documents, opened)
-        building.replace(path)
+        building.replace(os.path.realpath(path))
     except BaseException:
         building.unlink(missing_ok=True)
         raise
@@ -48,12 +71,6 @@ def write_lines(documents: Iterable[StoredDocument], opened: BinaryIO) -> int:
         opened.write(msgspec.json.encode(exported(document)) + b"\n")
         count += 1
     return count
-
-
-def check_export(path: Path) -> None:
-    """Raise ``StoreError`` now for a place that could not be written to in the end."""
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise StoreError(f"asked to export to {path}, found no folder to write that file in; name another")
 
 
 def exported(document: StoredDocument) -> dict[str, Any]:  # Any: what JSON can hold

@@ -17,7 +17,7 @@ from ..engine.credentials import Credential
 from ..engine.database import database_at
 from ..engine.database_file import is_missing
 from ..engine.definitions import Definition, definition_digest
-from ..engine.errors import BrowserNotFoundError
+from ..engine.errors import BrowserNotFoundError, StoreError
 from ..engine.queries import FailureCause
 from ..engine.records import Record, State
 from ..engine.run_status import RunStatus
@@ -63,8 +63,7 @@ def carry_out(terminal: Terminal, order: Order) -> int:
         except KeyboardInterrupt:
             terminal.say(f"stopping; the same command goes on with run {run.id}")
             raise
-        exported = None if order.export is None else export_documents(run.documents(), order.export)
-        return summarize(terminal, order, run, status, exported)
+        return conclude(terminal, order, run, status)
 
 
 def check_browser() -> None:
@@ -95,6 +94,22 @@ def watch(terminal: Terminal, run: Run) -> RunStatus:
             status = run.changed_since(status, timeout_s=REFRESH_S)
             display.show(status)
     return status
+
+
+def conclude(terminal: Terminal, order: Order, run: Run, status: RunStatus) -> int:
+    """Export what was asked for, say what came of the run, and return the exit code.
+
+    A run whose documents could not be exported is said in full all the same.
+    """
+    if order.export is None:
+        return summarize(terminal, order, run, status, None)
+    try:
+        exported = export_documents(run.documents(), order.export)
+    except StoreError as error:
+        summarize(terminal, order, run, status, None)
+        terminal.fail(str(error))
+        return Exit.FAILED
+    return summarize(terminal, order, run, status, exported)
 
 
 def summarize(terminal: Terminal, order: Order, run: Run, status: RunStatus, exported: int | None) -> int:

@@ -48,10 +48,10 @@ class Stream:
         try:
             return write(*arguments)
         except OSError as error:
-            if error.errno not in GONE:
+            self.is_gone = True
+            self._point_at_nothing()
+            if error.errno not in GONE:  # a full disk is to be said
                 raise
-        self.is_gone = True
-        self._point_at_nothing()
         return None
 
     def _point_at_nothing(self) -> None:

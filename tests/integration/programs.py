@@ -1,20 +1,25 @@
-"""Real programs for the integration tests: the command line, and a published application behind a recording proxy."""
+"""Real programs for the integration tests: the command line, an application behind a proxy, and a site on command."""
 
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from loopback_site import Answer, Request
 
 DEADLINE_S = 120
 BEQUEST = Path(sys.executable).with_name("bequest")
+CHROMIUMS_OWN = {".cache", "chromium", "Crash Reports"}
 DATASETTE = Path(sys.executable).with_name("datasette")
 
 
@@ -24,6 +29,27 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
+
+
+class Running:
+    """A command that goes on, in a session of its own as a terminal gives it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Send a signal to the whole process group, as a terminal does."""
+        os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once, as when the machine is short of memory."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def finish(self) -> Ended:
+        """Wait for its end."""
+        out, err = self._process.communicate(timeout=DEADLINE_S)
+        return Ended(self._process.returncode, out, err)
 
 
 class CommandLine:
@@ -42,37 +68,79 @@ class CommandLine:
             **{name: value for name, value in os.environ.items() if name.startswith("PLAYWRIGHT_")},
         }
 
-    def __call__(self, *arguments: str, **environment: str) -> Ended:
+    def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
         """Run one command to its end."""
-        done = subprocess.run(
-            [BEQUEST, *arguments],
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=DEADLINE_S,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return self.start(*arguments, **environment).finish()
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, **environment: str) -> Running:
         """Start one command."""
-        return subprocess.Popen(
-            [BEQUEST, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
+        return Running(
+            subprocess.Popen(
+                [BEQUEST, *arguments],
+                cwd=self.folder,
+                env={**self.environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         )
+
+    def json(self, *arguments: str | Path) -> list[Any]:  # Any: what JSON can hold
+        """Run one command with --json and return its values, which are all that it prints."""
+        return [json.loads(line) for line in self(*arguments, "--json").out.splitlines()]
+
+    def write_cookies(self, name: str, value: str, cookie: str = "sid", expires: int = 0) -> None:
+        """Write a cookies.txt with one cookie of 127.0.0.1."""
+        line = f"127.0.0.1\tFALSE\t/\tFALSE\t{expires}\t{cookie}\t{value}"
+        (self.folder / name).write_text(f"# Netscape HTTP Cookie File\n{line}\n")
 
     def files(self) -> dict[str, bytes]:
-        """Return every file of the folder and the home with its content."""
+        """Return every file of the folder and the home with its content, but those that a Chromium makes for itself."""
         roots = (self.folder, self.home)
         found = (path for root in roots for path in root.rglob("*") if path.is_file())
-        return {str(path): path.read_bytes() for path in found}
+        return {str(path): path.read_bytes() for path in found if not CHROMIUMS_OWN & set(path.parts)}
+
+
+class NumberedPages:
+    """The handler of a site of numbered pages, each with links to two more; it may be held back.
+
+    Of a page that was asked for, *paths* has its path; *cookies* its header.
+    """
+
+    def __init__(self, pages: int) -> None:
+        self._pages = pages
+        self._changed = threading.Condition()
+        self._allowed: int | None = None  # None is all
+        self._answered = 0
+        self.paths: list[str] = []
+        self.cookies: list[str] = []
+
+    def __call__(self, request: Request) -> Answer:
+        """Answer with a page, once that is allowed; what the browser itself asks for is not counted."""
+        if request.path == "/favicon.ico":
+            return Answer(status=404)
+        with self._changed:
+            self.paths.append(request.path)
+            self.cookies.append(request.cookies)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._allowed is None or self._answered < self._allowed, DEADLINE_S)
+            self._answered += 1
+        number = int(request.path.strip("/") or 1)
+        links = "".join(f'<a href="/{one}">{one}</a>' for one in (2 * number, 2 * number + 1) if one <= self._pages)
+        return Answer(f"<title>Page {number}</title><p>The page with the number {number}.</p>{links}")
+
+    def hold_after(self, answers: int | None) -> None:
+        """Answer so many requests more and hold all others back; None: answer all."""
+        with self._changed:
+            self._allowed = None if answers is None else self._answered + answers
+            self._changed.notify_all()
+
+    def wait_for_requests(self, count: int) -> None:
+        """Wait until so many have come."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.paths) >= count, DEADLINE_S)
 
 
 class Asked(NamedTuple):
@@ -122,10 +190,6 @@ class Datasette:
         self._process.terminate()
         self._process.wait(DEADLINE_S)
         self._drain.join()
-
-    def write_cookies(self, path: Path, value: str) -> None:
-        """Write a cookies.txt with *value* as the session."""
-        path.write_text(f"# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tds_actor\t{value}\n")
 
     def _read_until(self, pattern: str) -> str:
         assert self._process.stdout is not None

@@ -87,6 +87,17 @@ def test_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     os.close(reading)
 
 
+def test_check_of_a_good_place_leaves_nothing(tmp_path: Path) -> None:
+    """The check before the run writes to the folder and leaves it as it was, with a former file in it."""
+    (tmp_path / "former.jsonl").write_text("former\n")
+
+    for name in ("out.jsonl", "former.jsonl"):
+        check_export(tmp_path / name)
+    check_export(Path("/dev/null"))
+
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["former\n"]
+
+
 @pytest.mark.parametrize("name", ["", "no/folder.jsonl"])
 def test_place_without_a_folder_is_refused_before_the_run(tmp_path: Path, name: str) -> None:
     """A folder, and a file in a folder that is not there, are refused before anything is fetched."""

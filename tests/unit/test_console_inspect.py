@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def database(store: Store, tmp_path: Path) -> str:
         pages = [NewJob(kind="page", key=str(number), config={"url": EVIL, "depth": number}) for number in range(4)]
         store.jobs.spawn(run_id, pages, seal=True)
         leases = store.leases.claim("page", 3, 60.0)
-        ends = (
+        ends: tuple[dict[str, Any], ...] = (
             {"state": State.COMPLETED},
             {"state": State.FAILED, "error": JobError(type="http_404", message=f"found {EVIL}")},
             {"state": State.WAITING, "waits_for": "wiki", "counts": False},
