@@ -104,7 +104,13 @@ def sites_of(cookies: Sequence[Cookie]) -> tuple[str, ...]:
 
 
 def encode_credential(credential: Credential) -> bytes:
-    """Return the credential's cookies in the clear, to be sealed at once."""
+    """Return the credential's cookies in the clear, to be sealed at once; raises ``CredentialError``."""
+    for cookie in credential.cookies:
+        if any("\ud800" <= character <= "\udfff" for character in cookie.name + cookie.value.reveal() + cookie.path):
+            raise CredentialError(
+                f"cookie {cookie.name!r} of credential {credential.auth_id!r} has characters that are not Unicode;"
+                " log in again in your browser and export it once more"
+            )
     return msgspec.json.encode([_in_the_clear(cookie) for cookie in credential.cookies])
 
 

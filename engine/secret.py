@@ -29,7 +29,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        return hmac.compare_digest(_bytes_of(self._value), _bytes_of(other._value))
 
     def __hash__(self) -> int:
         return hash(self._value)
@@ -39,3 +39,7 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled or copied; pass the sealed record and open it where it is used")
+
+
+def _bytes_of(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")  # an error of encoding would hold the value

@@ -242,3 +242,14 @@ def test_decode_credential_raises_at_what_is_no_cookie_list(written: bytes, chan
         decode_credential(plain, auth_id="wiki", sites=["wiki.example"])
 
     assert "canary" not in str(caught.value)
+
+
+def test_encode_credential_refuses_half_of_a_character_unseen() -> None:
+    """A value that UTF-8 has not is an error without it; one of Python's own would hold it (I16)."""
+    broken = msgspec.structs.replace(SID, value=Secret("canary \ud800"))
+
+    with pytest.raises(CredentialError, match="cookie 'sid' of credential 'wiki' has characters") as caught:
+        encode_credential(credential_of(SID, broken))
+
+    assert "canary" not in repr(caught.value)
+    assert caught.value.__context__ is None
