@@ -19,8 +19,8 @@ import pykka
 from ..engine.clock import Clock
 from ..engine.crawl_jobs import CRAWL, parent_job, parent_metadata, seed_jobs
 from ..engine.definitions import Definition, definition_from
-from ..engine.errors import BequestError, DefinitionError
-from ..engine.records import Created, Job, JobError, Json, LogEntry, State
+from ..engine.errors import BequestError, DefinitionError, TransitionError
+from ..engine.records import Created, Job, JobError, Json, LogEntry, State, StoredDefinition
 from .address import Address
 from .asking import Ask, answer
 from .executor_messages import StartMonitoring, StartRun, TakeUpRuns
@@ -42,7 +42,7 @@ METADATA_LOST = "parent metadata was not written; auth may not work for child jo
 
 
 class ExecutorActor(SupervisedActor):
-    """Answers ``StartRun`` and ``TakeUpRuns``."""
+    """Answers ``StartRun`` and ``TakeUpRuns``; the latter may also be told."""
 
     def __init__(self, overseer: Overseer, manager: Address, monitor: Address, clock: Clock) -> None:
         super().__init__(overseer)
@@ -57,8 +57,10 @@ class ExecutorActor(SupervisedActor):
                 self._answer(reply, self.start_run, asked)
             case Ask(message=TakeUpRuns(), reply=reply):
                 self._answer(reply, self._take_up_runs)
+            case TakeUpRuns():
+                self._take_up_runs()
             case _:
-                logger.warning("the executor was sent what it does not know", extra={"type": type(message).__name__})
+                self.refuse_unknown(message)
 
     def start_run(self, asked: StartRun) -> int:
         """Take the steps and return the parent's id."""
@@ -67,7 +69,7 @@ class ExecutorActor(SupervisedActor):
         parent: Job = self._manager.ask(GetJob(job_id=created.job_id))
         if created.is_new:
             logger.info("run started", extra={"job_id": parent.id, "definition": asked.definition.name})
-        self._go_on(parent, asked.definition)
+        self._go_on(parent)
         return parent.id
 
     def bequeath(self, parent_id: int, metadata: dict[str, Json]) -> None:
@@ -86,32 +88,41 @@ class ExecutorActor(SupervisedActor):
         seeds = seed_jobs(definition, definition_id)
         self._manager.ask(SpawnChildren(parent_id=parent_id, jobs=seeds, seal=True))
 
-    def _go_on(self, parent: Job, definition: Definition) -> None:
-        """Take steps 2 to 5 where they are still to be taken."""
-        if parent.definition_id is None:
-            raise DefinitionError(f"run {parent.id} names no definition, so it cannot go on; cancel it")
-        if not parent.sealed:
-            self.hand_over(parent.id, definition, parent.definition_id)
-        self._monitor.tell(StartMonitoring(parent_id=parent.id))
-
     def hand_over(self, parent_id: int, definition: Definition, definition_id: int) -> None:
         """Take steps 2 to 4, in this order and no other."""
         self.bequeath(parent_id, parent_metadata(definition, definition_id))
         self.make_visible(parent_id, definition, definition_id)
 
+    def _go_on(self, parent: Job) -> None:
+        """Take steps 2 to 5 where they are still to be taken; the definition is the one that the parent was made with.
+
+        Raises ``DefinitionError`` where there is none that can be read any more.
+        """
+        if not parent.sealed:
+            if parent.definition_id is None:
+                raise DefinitionError(f"run {parent.id} names no definition, so it cannot go on")
+            stored: StoredDefinition = self._manager.ask(GetDefinition(definition_id=parent.definition_id))
+            definition = definition_from(stored.body, source=f"definition {stored.name!r} of run {parent.id}")
+            self.hand_over(parent.id, definition, stored.id)
+        self._monitor.tell(StartMonitoring(parent_id=parent.id))
+
     def _take_up_runs(self) -> int:
         runs: list[Job] = self._manager.ask(ListOpenRuns(kind=CRAWL))
         for parent in runs:
             try:
-                stored = self._manager.ask(GetDefinition(definition_id=parent.definition_id or 0))
-                definition = definition_from(stored.body, source=f"definition {stored.name!r} of run {parent.id}")
-                self._go_on(parent, definition)
+                self._go_on(parent)
             except DefinitionError as error:
                 logger.exception("run cannot go on", extra={"job_id": parent.id, "cause": str(error)})
-                failure = JobError(type="definition", message=str(error))
-                self._manager.ask(SpawnChildren(parent_id=parent.id, jobs=(), seal=True))
-                self._manager.ask(UpdateJobStatus(job_id=parent.id, state=State.FAILED, error=failure))
+                self._give_up(parent.id, JobError(type="definition", message=str(error)))
         return len(runs)
+
+    def _give_up(self, parent_id: int, failure: JobError) -> None:
+        """End a run that cannot go on; one that has children all the same ends with them."""
+        self._manager.ask(SpawnChildren(parent_id=parent_id, jobs=(), seal=True))
+        try:
+            self._manager.ask(UpdateJobStatus(job_id=parent_id, state=State.FAILED, error=failure))
+        except TransitionError:
+            self._monitor.tell(StartMonitoring(parent_id=parent_id))
 
     def _log(self, job_id: int, message: str, fields: dict[str, Json]) -> None:
         entry = LogEntry(job_id=job_id, at=self._clock.now(), level="WARNING", message=message, fields=fields)

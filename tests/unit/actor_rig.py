@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import pykka
 
-from bequest import Engine
+from bequest import Definition, Engine
 from bequest.actors.address import Address
 from bequest.actors.asking import Ask, answer
 from bequest.actors.browser_messages import FetchPage
+from bequest.actors.executor import ExecutorActor
+from bequest.actors.executor_messages import StartMonitoring, StartRun, TakeUpRuns
 from bequest.actors.manager import ManagerActor
 from bequest.actors.messages import Request
 from bequest.actors.standing_messages import Assigned, WantJobs
@@ -23,7 +25,7 @@ from bequest.engine.clock import Clock
 from bequest.engine.database_file import open_reader
 from bequest.engine.errors import BequestError
 from bequest.engine.pages import CookieReport, LoginFormFacts, PageRequest, PageSnapshot
-from bequest.engine.queries import Queries
+from bequest.engine.queries import JobView, Queries
 from bequest.engine.records import Completion, Lease
 from bequest.engine.store import Store
 
@@ -225,3 +227,92 @@ class Hand:
     def stop(self) -> None:
         """End its thread."""
         self.ref.stop(timeout=PATIENCE_S)
+
+
+class TapedAddress(Address):
+    """Passes everything on, notes what, and fails where it is told to."""
+
+    def __init__(self, inner: Address, tape: list[Any]) -> None:
+        super().__init__(inner.name)
+        self.before: dict[type[Any], Callable[[], object]] = {}  # done before a message of that type is passed on
+        self.after: dict[type[Any], Callable[[], object]] = {}
+        self._inner = inner
+        self._tape = tape
+
+    def tell(self, message: Any) -> None:
+        """Pass it on."""
+        self._around(message, lambda: self._inner.tell(message))
+
+    def ask(self, message: Any, *, timeout_s: float = PATIENCE_S) -> Any:
+        """Pass it on, and return the answer."""
+        return self._around(message, lambda: self._inner.ask(message, timeout_s=timeout_s))
+
+    def ask_later(self, message: Any) -> pykka.Future[Any]:
+        """Pass it on, and return the future of the answer."""
+        return self._inner.ask_later(message)
+
+    def _around(self, message: Any, send: Callable[[], Any]) -> Any:
+        self._tape.append(message)
+        self.before.get(type(message), nothing)()
+        answered = send()
+        self.after.get(type(message), nothing)()
+        return answered
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+def failing(error: BaseException) -> Callable[[], object]:
+    """Return what raises *error*."""
+
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def runs_in(queries: Queries) -> list[tuple[JobView, list[JobView]]]:
+    """Return each parent with its children."""
+    return [(parent, queries.jobs(parent_id=parent.job.id)) for parent in queries.jobs()]
+
+
+class ExecutorRig:
+    """An executor with a real manager behind a tape; the monitor is its inbox on the same tape."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.tape: list[Any] = []
+        self.manager = ManagerRig(store)
+        self.taped = TapedAddress(self.manager.address, self.tape)
+        self.monitor = TapedAddress(DeafAddress("monitor"), self.tape)
+        self.executor = Address("executor")
+        self.ref = ExecutorActor.start(self.manager.watch, self.taped, self.monitor, clock)
+        self.executor.point_to(self.ref)
+
+    def start(self, definition: Definition, *, key: str | None = None) -> Any:
+        """Start a run and return its id, or the error that this came to."""
+        return answer_of(self.executor.ask_later(StartRun(definition=definition, key=key)))
+
+    def take_up(self) -> Any:
+        """Take up what is unfinished and return how many runs, or the error that this came to."""
+        return answer_of(self.executor.ask_later(TakeUpRuns()))
+
+    def steps(self) -> list[str]:
+        """Return the names of what was sent."""
+        return [type(message).__name__ for message in self.tape]
+
+    def monitored(self) -> list[int]:
+        """Return the parents that the monitor was told of."""
+        return [message.parent_id for message in self.tape if isinstance(message, StartMonitoring)]
+
+    def stop(self) -> None:
+        """Stop both actors."""
+        self.ref.stop()
+        self.manager.stop()
+
+
+class DeafAddress(Address):
+    """Takes everything and does nothing."""
+
+    def tell(self, message: Any) -> None:
+        """Take it."""
