@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from ..engine.crawl_jobs import CRAWL
-from ..engine.errors import JobNotFoundError, TransitionError
+from ..engine.errors import JobNotFoundError, StoreError, TransitionError
 from ..engine.policies import verdict
 from ..engine.records import Counts, Job, JobError, State
 from ..engine.run_status import RunStatus
@@ -36,10 +36,18 @@ class MonitorActor(SupervisedActor):
                 for parent_id in parent_ids:
                     self._judge(parent_id)
             case Sweep():
-                for parent in self._manager.ask(ListOpenRuns(kind=CRAWL)):
-                    self._judge(parent.id)
+                self._sweep()
             case _:
-                logger.warning("the monitor was sent what it does not know", extra={"type": type(message).__name__})
+                self.refuse_unknown(message)
+
+    def _sweep(self) -> None:
+        try:
+            parents: list[Job] = self._manager.ask(ListOpenRuns(kind=CRAWL))
+        except StoreError as error:
+            logger.warning("the next sweep judges", extra={"cause": str(error)})
+            return
+        for parent in parents:
+            self._judge(parent.id)
 
     def _judge(self, parent_id: int) -> None:
         try:
@@ -54,6 +62,8 @@ class MonitorActor(SupervisedActor):
             self._manager.ask(UpdateJobStatus(job_id=parent_id, state=state, error=error))
         except (JobNotFoundError, TransitionError) as found:  # deleted, or cancelled since it was read
             logger.debug("parent not judged", extra={"job_id": parent_id, "cause": str(found)})
+        except StoreError as error:
+            logger.warning("the next sweep judges", extra={"job_id": parent_id, "cause": str(error)})
         else:
             logger.info("run ended", extra={"job_id": parent_id, "state": str(state)})
 
