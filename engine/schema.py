@@ -6,6 +6,7 @@ A migration is plain SQL in ``migrations/``, applied in the order of its number,
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
@@ -20,9 +21,10 @@ class Migration(NamedTuple):
     sql: str
 
 
-def migrations() -> list[Migration]:
+@cache
+def migrations() -> tuple[Migration, ...]:
     """Return all migrations, oldest first."""
     folder = resources.files(__name__.rpartition(".")[0]) / "migrations"
     files = [file for file in folder.iterdir() if file.name.endswith(".sql")]
     found = sorted((int(file.name[:4]), file.read_text(encoding="utf-8")) for file in files)
-    return [Migration(version, sql) for version, sql in found]
+    return tuple(Migration(version, sql) for version, sql in found)
