@@ -58,6 +58,7 @@ class CommandLine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "work"
         self.home = folder / "home"
+        self.program: list[str | Path] = [BEQUEST]
         self.folder.mkdir()
         self.home.mkdir()
         self.environment = {
@@ -76,7 +77,7 @@ class CommandLine:
         """Start one command."""
         return Running(
             subprocess.Popen(
-                [BEQUEST, *arguments],
+                [*self.program, *arguments],
                 cwd=self.folder,
                 env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,

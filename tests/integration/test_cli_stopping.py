@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from browser_rig import Process, descendants, process_at
+from browser_rig import Process, descendants
 from loopback_site import Serve
 from programs import DEADLINE_S, CommandLine, NumberedPages
 
@@ -35,18 +35,22 @@ def pages() -> NumberedPages:
     return site
 
 
+def has_ended(pid: int, timeout_s: float) -> bool:
+    """Wait for the end of a process and return whether it came."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    ended = bool(poll.poll(timeout_s * 1000))
+    os.close(descriptor)
+    return ended
+
+
 def wait_for_end(processes: list[Process]) -> list[Process]:
     """Wait until each of *processes* has ended and return those that have not."""
-    for process in processes:
-        try:
-            descriptor = os.pidfd_open(process.pid)
-        except ProcessLookupError:
-            continue
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        poll.poll(DEADLINE_S * 1000)
-        os.close(descriptor)
-    return [one for one in processes if process_at(Path("/proc") / str(one.pid)) == one]
+    return [process for process in processes if not has_ended(process.pid, DEADLINE_S)]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_impatient_signals_change_nothing(bequest: CommandLine, serve: Serve, pa
     pages.wait_for_requests(9)
     family = descendants(running.pid)
 
-    for _ in range(20):
+    while not has_ended(running.pid, 0.02):
         running.interrupt()
     ended = running.finish()
 
@@ -163,12 +167,8 @@ def test_stopped_demo_leaves_nothing(bequest: CommandLine) -> None:
 
 def wait_for_a_browser(pid: int, temporary: Path) -> list[Process]:
     """Wait until the demo has its folder and its browser, and return its processes."""
-    poll = select.poll()
-    descriptor = os.pidfd_open(pid)
-    poll.register(descriptor, select.POLLIN)
     family: list[Process] = []
     while not (any(one.is_browser for one in family) and list(temporary.glob("bequest-demo-*/demo.db"))):
-        assert not poll.poll(20), "the demo ended before it was stopped"
+        assert not has_ended(pid, 0.02), "the demo ended before it was stopped"
         family = descendants(pid)
-    os.close(descriptor)
     return family
