@@ -29,7 +29,11 @@ FAILURES: Mapping[str, Failure] = MappingProxyType(
         "timeout": Failure("timeout", True, "no complete answer in time"),
         "dns": Failure("dns", True, "no address for that host; check its spelling and the network"),
         "refused": Failure("refused", True, "that nothing listens there; check that the server runs"),
-        "egress": Failure("egress", False, "an address that is not public; allow private networks if that is meant"),
+        "egress": Failure(
+            "egress",
+            False,
+            "an address that is not public; if that is meant, give --allow-private or set allow_private = true",
+        ),
         "network": Failure("network", True, "that the connection failed"),
         "crashed": Failure("crashed", True, "that the browser crashed or was closed"),
         "tls": Failure("tls", False, "that no trusted TLS connection can be made; check the server's certificate"),

@@ -24,6 +24,9 @@ from .words import counted, moment
 def auth() -> None:
     """Store sessions to crawl with, and show them; never a value.
 
+    They are sealed with the key in BEQUEST_KEY_FILE or BEQUEST_KEY, else with
+    one in your own settings, which is made on first use.
+
     \b
     bequest auth add wiki cookies.txt --site wiki.example
     bequest crawl https://wiki.example/ --auth wiki

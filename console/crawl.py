@@ -34,7 +34,7 @@ EXITS = "Exit code: 0 completed, 1 failed or stalled, 2 bad arguments, 130 Ctrl-
     "--max-pages", metavar="N", type=int, default=DEFAULTS.max_pages, show_default=True, help="Fetch at most N pages."
 )
 @click.option(
-    "--max-depth", metavar="N", type=int, default=DEFAULTS.max_depth, show_default=True, help="Follow N links from URL."
+    "--max-depth", metavar="N", type=int, default=DEFAULTS.max_depth, show_default=True, help="Follow links N deep."
 )
 @click.option("--include", multiple=True, metavar="RE", help="Follow only links that match; may be repeated.")
 @click.option("--exclude", multiple=True, metavar="RE", help="Follow no links that match; may be repeated.")

@@ -109,4 +109,4 @@ def test_private_address_is_refused_unless_it_is_allowed(bequest: CommandLine, c
     ended = bequest("crawl", f"http://127.0.0.1:{closed_port}/")
 
     assert ended.code == 1
-    assert "not public" in ended.err
+    assert "found an address that is not public; if that is meant, give --allow-private" in ended.err
