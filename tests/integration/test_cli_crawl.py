@@ -233,3 +233,26 @@ def test_other_unfinished_run_rests(bequest: CommandLine, serve: Serve) -> None:
     assert ended.code == 0
     assert len(first.paths) == asked
     assert sorted(states.values()) == ["completed", "waiting"]
+
+
+def test_commands_that_read_work_beside_a_crawl(bequest: CommandLine, serve: Serve) -> None:
+    """While a crawl owns the database it can be looked at, and whoever would write is refused with the owner's id."""
+    pages = NumberedPages(7)
+    site = serve(pages)
+    pages.hold_after(1)
+    bequest.write_cookies("cookies.txt", "opensesame")
+    running = bequest.start("crawl", site.url(), "--cookies", "cookies.txt", "--allow-private")
+    pages.wait_for_requests(2)
+
+    readers = ("jobs", "jobs --state running", "job 1", "logs 1", "auth list", "auth show 127.0.0.1", "doctor")
+    reading = [bequest(*command.split()) for command in readers]
+    writers = ("auth remove 127.0.0.1", f"crawl {site.url()}", "auth add x cookies.txt --site 127.0.0.1")
+    writing = [bequest(*command.split()) for command in writers]
+    pages.hold_after(None)
+    ended = running.finish()
+
+    assert [one.code for one in reading] == [0] * len(readers), reading
+    assert "children  1 completed, 0 failed, 2 unfinished" in reading[2].out
+    assert [one.code for one in writing] == [2] * len(writers)
+    assert all(f"owned by process {running.pid} on" in one.err for one in writing)
+    assert ended.code == 0, ended
