@@ -213,6 +213,29 @@ def test_job_shows_children_and_their_session(bequest: CommandLine, serve: Serve
     assert "parent    1" in page.out
 
 
+def test_cookies_that_no_longer_work_stall_the_run_and_new_ones_finish_it(bequest: CommandLine, serve: Serve) -> None:
+    """A run whose cookies are refused says which file to export anew, and the same command then finishes it."""
+    form = "<form method=post><input name=user><input type=password name=password><button>Log in</button></form>"
+    site = serve(lambda asked: Answer("<p>content</p>" if "sid=fresh" in asked.cookies else form))
+    crawl = ("crawl", site.url(), "--cookies", "cookies.txt", "--allow-private")
+
+    bequest.write_cookies("cookies.txt", "stale")
+    stalled = bequest(*crawl)
+    listed = bequest("jobs")
+    bequest.write_cookies("cookies.txt", "fresh")
+    finished = bequest(*crawl)
+
+    assert stalled.code == 1
+    assert stalled.err.splitlines()[-1] == (
+        "bequest: run 1 is stalled, 1 page waiting for credential '127.0.0.1';"
+        " log in again, export the cookies to cookies.txt and give the same command again"
+    )
+    assert "crawl  stalled" in listed.out
+    assert finished.code == 0, finished
+    assert "going on with run 1" in finished.err
+    assert "run 1 completed: 1 page stored" in finished.out
+
+
 def test_other_unfinished_run_rests(bequest: CommandLine, serve: Serve) -> None:
     """Crawling one URL, and storing a session, fetch no page of another run that was stopped before."""
     first, second = NumberedPages(50), NumberedPages(3)
