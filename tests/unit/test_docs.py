@@ -24,7 +24,7 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("tests/*.md"), *ROOT.glob("benchmarks/*.md")]
 )
 FENCES = {"ini", "json", "mermaid", "python", "python browser", "sh", "text", "toml"}
-PROGRAMS = {"bequest", "pip", "python", "python3", "tox"}
+PROGRAMS = {"bequest", "pip", "pytest", "python", "python3", "ruff", "tox"}
 COOKIES = "# Netscape HTTP Cookie File\n.wiki.example\tTRUE\t/\tFALSE\t0\tsid\tvalue\n"
 
 
