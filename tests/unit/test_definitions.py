@@ -185,6 +185,15 @@ def test_definition_refuses_a_start_url_without_quoting_it(url: object, found: s
     assert said == f"wiki.toml: start_urls[1]: expected an http or https URL, found {found}"
 
 
+@pytest.mark.parametrize("host", ["256.0.0.1", "1.2.3.4.5", "wiki..example"])
+def test_definition_refuses_start_urls_whose_host_no_browser_reads(host: str) -> None:
+    """What looks like a URL and has a host that is none is refused by its place, without its query (I16)."""
+    said = refusal(start_urls=[SEED, f"http://{host}/?canary"])
+
+    assert said.startswith("wiki.toml: start_urls[1]: expected a host")
+    assert "canary" not in said
+
+
 @pytest.mark.parametrize(("value", "found"), [([], "an empty list"), (f"{SEED}?canary", "a text")])
 def test_definition_refuses_start_urls_that_are_no_list_of_any(value: object, found: str) -> None:
     """No URL at all, or one without a list around it, is refused."""
