@@ -319,7 +319,12 @@ def test_tick_writes_the_wal_back(
     before = wal.stat().st_size
     is_done = threading.Event()
     truncate_wal = store.truncate_wal
-    monkeypatch.setattr(store, "truncate_wal", lambda: (truncate_wal(), is_done.set()))
+
+    def truncate() -> None:
+        truncate_wal()
+        is_done.set()
+
+    monkeypatch.setattr(store, "truncate_wal", truncate)
 
     rig.address.tell(Tick())
 
