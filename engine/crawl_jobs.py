@@ -8,7 +8,7 @@ import msgspec
 
 from .definitions import Definition
 from .records import Json, KeyScope, NewJob, Record, State
-from .urls import Scope, UrlScope, is_logout_url, is_page_url, url_key
+from .urls import Scope, UrlScope, is_page_url, url_key
 
 CRAWL = "crawl"
 PAGE = "page"
@@ -66,7 +66,7 @@ def link_jobs(
     scope = url_scope(definition)
     jobs: dict[str, NewJob] = {}
     for index, url in enumerate(links):
-        if is_page_url(url) and not is_logout_url(url) and scope.admits(url):
+        if is_page_url(url) and scope.admits(url):
             metadata: Mapping[str, Json] = {"discovered_by": job_id, "link_index": index}
             job = _page_job(url, depth, definition, definition_id, metadata)
             jobs.setdefault(job.key or "", job)

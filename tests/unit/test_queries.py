@@ -69,8 +69,8 @@ def run(store: Store, *ends: State | JobError) -> tuple[int, list[int]]:
 def paged(read: Callable[[int], list[int]]) -> list[int]:
     """Return all that *read* gives, asked for again after the last of each page."""
     found: list[int] = []
-    while page := read(found[-1] if found else 0):
-        found += page
+    for _ in range(100):
+        found += read(found[-1] if found else 0)
     return found
 
 
