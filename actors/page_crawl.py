@@ -14,7 +14,17 @@ import msgspec
 from ..engine.clock import Clock
 from ..engine.crawl_jobs import PageConfig, link_jobs
 from ..engine.definitions import AuthPolicy, Definition, definition_from
-from ..engine.errors import BequestError, BrowserError, EngineError, EngineStoppedError, PageError, VaultError
+from ..engine.errors import (
+    BequestError,
+    BrowserError,
+    EngineError,
+    EngineFailedError,
+    EngineStoppedError,
+    LeaseLostError,
+    PageError,
+    StoreError,
+    VaultError,
+)
 from ..engine.extract import extract
 from ..engine.inheritance import SessionChoice, choose_session
 from ..engine.outcomes import Outcome, Verdict, is_forbidden_to_session, judge, page_error_outcome, place
@@ -55,13 +65,16 @@ class PageCrawl:
         self._definitions: dict[int, Definition] = {}  # stored ones never change
 
     def crawl(self, lease: Lease) -> Completion:
-        """Return how the attempt ended; raises ``EngineStoppedError`` when it was cut short."""
+        """Return how the attempt ended.
+
+        Raises ``EngineStoppedError`` or ``EngineFailedError`` when it was cut short.
+        """
         log = PageLog(lease.job_id, self._clock)
         try:
             completion = self._attempt(lease, log)
-        except EngineStoppedError:
+        except (EngineStoppedError, EngineFailedError):
             raise
-        except (BrowserError, EngineError) as error:  # not the page's fault
+        except (BrowserError, EngineError, StoreError) as error:  # not the page's fault
             completion = self._again(lease, JobError(type=type(error).__name__, message=str(error)))
         except BequestError as error:
             completion = self._failed(lease, JobError(type=type(error).__name__, message=str(error)))
@@ -82,7 +95,12 @@ class PageCrawl:
         policy = policy_of(definition, choice)
         if choice.auth_id is not None and sealed is None and policy is AuthPolicy.REQUIRE:
             return waiting(lease, choice.auth_id, 0, needed(choice.auth_id))
-        snapshot = self._fetch(lease, page, definition, sealed)
+        self._hold_on(lease, definition.page_timeout_s)
+        snapshot = self._fetch(page, definition, sealed)
+        if is_seal_broken(snapshot) and policy is AuthPolicy.DEGRADE:
+            log.warning("credential not opened", auth_id=choice.auth_id)
+            sealed = None
+            snapshot = self._fetch(page, definition, sealed)
         if isinstance(snapshot, Outcome):
             return self._ended(lease, snapshot, choice, sealed)
         if sealed is not None:
@@ -123,13 +141,19 @@ class PageCrawl:
             log.warning("credential not found", auth_id=choice.auth_id)
         return sealed
 
+    def _hold_on(self, lease: Lease, timeout_s: float) -> None:
+        """Renew a lease that would end before the browser must have answered; raises ``LeaseLostError``."""
+        wanted_s = timeout_s + 2 * ANSWER_SLACK_S
+        if wanted_s <= self._lease_s:
+            return
+        ref = LeaseRef(job_id=lease.job_id, token=lease.token)
+        if self._manager.ask(RenewLeases(leases=(ref,), lease_s=wanted_s)):
+            raise LeaseLostError
+
     def _fetch(
-        self, lease: Lease, page: PageConfig, definition: Definition, sealed: SealedCredential | None
+        self, page: PageConfig, definition: Definition, sealed: SealedCredential | None
     ) -> PageSnapshot | Outcome:
         timeout_s = definition.page_timeout_s
-        if timeout_s + ANSWER_SLACK_S > self._lease_s:
-            ref = LeaseRef(job_id=lease.job_id, token=lease.token)
-            self._manager.ask(RenewLeases(leases=(ref,), lease_s=timeout_s + 2 * ANSWER_SLACK_S))
         request = PageRequest(
             url=page.url, credential=sealed, allow_private=definition.allow_private, timeout_s=timeout_s
         )
@@ -170,8 +194,8 @@ class PageCrawl:
             url=snapshot.url,
             url_key=url_key(snapshot.url),
             status=snapshot.status,
-            title=whole_text(content.title),
-            markdown=whole_text(content.markdown),
+            title=content.title,
+            markdown=content.markdown,
             depth=page.depth,
             auth_id=None if sealed is None or snapshot.cookies is None else sealed.auth_id,
             fetched_at=self._clock.now(),
@@ -219,6 +243,11 @@ def needed(auth_id: str) -> JobError:
     return JobError(type="credential_needed", message=message)
 
 
+def is_seal_broken(found: PageSnapshot | Outcome) -> bool:
+    """Whether the browser did not even go there, because the credential does not open."""
+    return isinstance(found, Outcome) and found.verdict is Verdict.NEEDS_SESSION
+
+
 def stays_in_scope(url: str, definition: Definition) -> bool:
     """Return whether a redirect to *url* stays where the run's links may lead; patterns are for links alone."""
     scope = UrlScope(seeds=definition.start_urls, scope=Scope(definition.scope))
@@ -229,8 +258,3 @@ def left_scope(url: str) -> JobError:
     """Return what is written beside a page that led out of the run's scope."""
     message = f"the page led to {place(url)}, outside the run's scope; make that a start URL, or set scope to any"
     return JobError(type="left_scope", message=message)
-
-
-def whole_text(text: str) -> str:
-    """Return *text* as UTF-8 can hold it: a page's script can write half of a surrogate pair."""
-    return text.encode("utf-8", "replace").decode()
