@@ -53,6 +53,12 @@ class ChildCrawlerActor(SupervisedActor):
         super().on_stop()
         self._release()
 
+    def turn_away(self, message: object, error: BaseException) -> None:
+        """Keep what is assigned too late, to be given back with the rest."""
+        super().turn_away(message, error)
+        if isinstance(message, Assigned):
+            self._held += message.leases
+
     def _work(self) -> None:
         completions: list[Completion] = []
         try:

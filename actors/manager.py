@@ -245,15 +245,17 @@ class ManagerActor(SupervisedActor):
         entry, result, error = settlement
         try:
             if entry.reply is None:
-                self._tell_worker(entry.message, result, error)
+                self._tell(entry.message, result, error)
             elif error is None:
                 entry.reply.set(result)
             else:
                 answer(entry.reply, error)
+        except pykka.ActorDeadError:
+            self._put_off += given_back([settlement])
         except Exception:
             logger.exception("an answer was not sent", extra={"asked": type(entry.message).__name__})
 
-    def _tell_worker(self, message: Request, result: Any, error: BequestError | None) -> None:
+    def _tell(self, message: Request, result: Any, error: BequestError | None) -> None:
         if error is not None:
             told = {"asked": type(message).__name__, "error": str(error)}
             logger.warning("what was told to the manager failed", extra=told)
@@ -283,7 +285,7 @@ def newly_parked(settlements: Sequence[Settlement]) -> list[Entry]:
 
 
 def given_back(settlements: Sequence[Settlement]) -> list[Entry]:
-    """Return what gives back the leases of a group in doubt: if it was stored, nobody knows that he holds them."""
+    """Return what gives back the leases that nobody knows of: their worker has ended, or their group is in doubt."""
     assigned = [settlement.result for settlement in settlements if isinstance(settlement.result, Assigned)]
     refs = tuple(LeaseRef(job_id=lease.job_id, token=lease.token) for result in assigned for lease in result.leases)
     return [Entry(ReleaseLeases(leases=refs), None)] if refs else []
@@ -300,5 +302,7 @@ def is_of_a_worker(entry: Entry) -> bool:
 
 
 def is_given_up(entry: Entry) -> bool:
-    """Whether it was asked by somebody who waits no longer."""
+    """Whether nobody waits for it any more."""
+    if entry.reply is None:
+        return isinstance(entry.message, Standing) and entry.message.is_given_up
     return isinstance(entry.reply, Reply) and entry.reply.is_given_up

@@ -41,6 +41,11 @@ class Standing(Request, frozen=True, kw_only=True):
         """Whether it is worth doing again after *changes*."""
         raise NotImplementedError
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nobody is there any more who waits for it, where nobody waits for a reply."""
+        return False
+
     def instead(self, error: BequestError) -> Standing:
         """Return what to do later instead of this, which failed by its own fault, where nobody waits for a reply."""
         raise NotImplementedError
@@ -82,6 +87,11 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         """Return what is left to do."""
         return msgspec.structs.replace(self, completions=())
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the worker has ended."""
+        return not self.worker.is_alive()
+
     def instead(self, error: BequestError) -> WantJobs:
         """Return a request that the worker is not lost with: what cannot be stored is first ended as failed, bare."""
         bare = tuple(bare_failure(completion, error) for completion in self.completions)
@@ -92,13 +102,13 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         return changes.has_due_work
 
     def deliver(self, result: Assigned) -> None:
-        """Tell the worker; one that has ended loses its leases to their deadline."""
-        with suppress(pykka.ActorDeadError):
-            self.worker.tell(result)
+        """Tell the worker; raises pykka's ``ActorDeadError`` when it has ended."""
+        self.worker.tell(result)
 
     def abandon(self) -> None:
         """Let the worker ask again, of the manager that comes after this one."""
-        self.deliver(Assigned(leases=()))
+        with suppress(pykka.ActorDeadError):
+            self.worker.tell(Assigned(leases=()))
 
 
 def bare_failure(completion: Completion, error: BequestError) -> Completion:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pykka
 import pytest
 from actor_rig import PATIENCE_S, Hand, ManagerRig, answer_of, read
 
 from bequest.actors.asking import Ask, Reply
-from bequest.actors.manager import Tick
+from bequest.actors.manager import RETRY_S, Tick
 from bequest.actors.messages import (
     CancelRun,
     ClaimJobs,
@@ -20,10 +21,9 @@ from bequest.actors.messages import (
     GetJob,
     IncrementJobMetadata,
     SpawnChildren,
-    UpdateJobMetadata,
     UpdateJobStatus,
 )
-from bequest.actors.standing_messages import AwaitChange, AwaitSettled, Parked
+from bequest.actors.standing_messages import AwaitChange, AwaitSettled, Parked, WantJobs
 from bequest.engine.clock import Clock
 from bequest.engine.errors import DeadlineError, JobNotFoundError
 from bequest.engine.records import Completion, Counts, NewJob, State
@@ -154,21 +154,46 @@ def test_worker_of_another_kind_goes_on_waiting(rig: ManagerRig, hand: Hand) -> 
     assert [lease.job_id for lease in hand.assigned()] == [2]
 
 
-def test_job_assigned_to_a_worker_that_has_ended_is_due_again(rig: ManagerRig, clock: ManualClock) -> None:
-    """A worker that ended while it waited holds up nothing but its lease, which ends at its deadline (I3)."""
-    gone, hand = Hand(), Hand()
-    rig.address.tell(gone.want(lease_s=5.0))
-    rig.ask(UpdateJobMetadata(job_id=rig.ask(PARENT).job_id, metadata={}))
-    gone.stop()
-    rig.ask(CREATE)
+def test_worker_that_has_ended_is_assigned_nothing(rig: ManagerRig, hand: Hand) -> None:
+    """One that ended while it waited is passed over for those who still wait."""
+    gone = Hand()
+    rig.address.tell(gone.want())
     rig.address.tell(hand.want())
+    rig.ask(PARENT)
+    gone.stop()
 
-    clock.advance(5.0)
+    rig.ask(CREATE)
+
+    assert [lease.job_id for lease in hand.assigned()] == [2]
+
+
+def test_job_assigned_to_a_worker_that_is_just_ending_is_given_back(
+    rig: ManagerRig, hand: Hand, clock: ManualClock
+) -> None:
+    """Where a worker ends between the commit and its assignment the job is due again soon, with no attempt spent."""
+
+    class Ending:
+        """Stands for a worker in that moment."""
+
+        def is_alive(self) -> bool:
+            """Be there still."""
+            return True
+
+        def tell(self, message: object) -> None:
+            """Be gone."""
+            raise pykka.ActorDeadError
+
+    ending: Any = Ending()
+    rig.ask(CREATE)
+    rig.address.tell(WantJobs(worker=ending, kind="page", limit=1, lease_s=60.0))
+    rig.address.tell(hand.want())
+    rig.ask(GetJob(job_id=1))
+
     rig.address.tell(Tick())
 
     (lease,) = hand.assigned()
-    assert (lease.job_id, lease.attempts) == (2, 2)
-    hand.stop()
+    assert (lease.job_id, lease.attempts) == (1, 1)
+    assert clock.now() + RETRY_S in rig.wakes
 
 
 # Watchers
