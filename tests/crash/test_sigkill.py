@@ -32,8 +32,8 @@ def crawl_and_kill(database: Path, chance: random.Random) -> int:
     assert child.stdin is not None
     assert child.stdout is not None
     allowed = chance.randint(1, MOST_AT_ONCE)
+    acknowledged = int(child.stdout.readline().split()[1])  # while no page is let through yet
     child.stdin.write(b"." * allowed)
-    acknowledged = int(child.stdout.readline().split()[1])
     wanted = acknowledged + chance.randint(0, allowed)
     while acknowledged < wanted:
         acknowledged = int(child.stdout.readline().split()[1])
