@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -14,16 +16,16 @@ import pykka
 from bequest import Definition, Engine
 from bequest.actors.address import Address
 from bequest.actors.asking import Ask, answer
-from bequest.actors.browser_messages import FetchPage
+from bequest.actors.browser_messages import FetchPage, Login
 from bequest.actors.executor import ExecutorActor
 from bequest.actors.executor_messages import StartMonitoring, StartRun, TakeUpRuns
 from bequest.actors.manager import ManagerActor
 from bequest.actors.messages import Request
 from bequest.actors.standing_messages import Assigned, WantJobs
-from bequest.actors.supervised import SupervisedActor
+from bequest.actors.supervised import SupervisedActor, refuse
 from bequest.engine.clock import Clock
 from bequest.engine.database_file import open_reader
-from bequest.engine.errors import BequestError
+from bequest.engine.errors import BequestError, EngineStoppedError
 from bequest.engine.pages import CookieReport, LoginFormFacts, PageRequest, PageSnapshot
 from bequest.engine.queries import JobView, Queries
 from bequest.engine.records import Completion, Lease
@@ -32,7 +34,7 @@ from bequest.engine.store import Store
 PATIENCE_S = 3.0  # until a test is given up; what it waits for comes at once
 
 T = TypeVar("T")
-Answer = PageSnapshot | BaseException
+Answer = PageSnapshot | BaseException | None
 Site = Callable[[PageRequest], Answer]
 
 
@@ -145,16 +147,27 @@ class SiteActor(SupervisedActor):
     def __init__(self, overseer: Any, site: Site) -> None:
         super().__init__(overseer)
         self._site = site
+        self._open: list[Ask] = []
 
     def receive(self, message: Any) -> None:
-        """Answer, or fail as the browser does."""
-        assert isinstance(message, Ask)
-        asked: FetchPage = message.message
-        found = self._site(asked.request)
+        """Answer, or fail as the browser does; a page that is not answered is open until the stop."""
+        match message:
+            case Ask(message=FetchPage(request=request)):
+                found = self._site(request)
+            case Ask(message=Login() as login):
+                found = login
         if isinstance(found, BaseException):
             answer(message.reply, found)
+        elif found is None:
+            self._open.append(message)
         else:
             message.reply.set(found)
+
+    def on_stop(self) -> None:
+        """Answer what is open."""
+        super().on_stop()
+        for ask in self._open:
+            refuse(ask, EngineStoppedError())
 
 
 class SiteEngine(Engine):
@@ -316,3 +329,24 @@ class DeafAddress(Address):
 
     def tell(self, message: Any) -> None:
         """Take it."""
+
+
+def in_child(action: Callable[[], Any]) -> str:
+    """Return the name of the error that *action* raises in a forked child."""
+    read_end, write_end = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads is just what is tested
+        pid = os.fork()
+    if pid == 0:
+        try:
+            action()
+            found = "nothing"
+        except BaseException as error:  # noqa: BLE001 - all of it goes to the parent
+            found = type(error).__name__
+        os.write(write_end, found.encode())
+        os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end) as answered:
+        found = answered.read()
+    os.waitpid(pid, 0)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actor_rig import PATIENCE_S, ManagerRig, Site, SiteActor, TapedAddress, page
+from actor_rig import PATIENCE_S, Answer, ManagerRig, Site, SiteActor, TapedAddress, page
 
 from bequest import Definition
 from bequest.actors.address import Address
@@ -25,7 +25,7 @@ from bequest.engine.cookies import Cookie
 from bequest.engine.crawl_jobs import parent_job, parent_metadata, seed_jobs
 from bequest.engine.credentials import Credential
 from bequest.engine.keys import Key
-from bequest.engine.pages import PageRequest, PageSnapshot
+from bequest.engine.pages import PageRequest
 from bequest.engine.records import Completion, Job, Lease, LogEntry, StoredDocument
 from bequest.engine.secret import Secret
 from bequest.engine.store import Store
@@ -123,6 +123,6 @@ class CrawlRig:
         self._browser_ref.stop(timeout=PATIENCE_S)
         self.manager.stop()
 
-    def _read(self, request: PageRequest) -> PageSnapshot | BaseException:
+    def _read(self, request: PageRequest) -> Answer:
         self.requests.append(request)
         return self.site(request)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pykka
 import pytest
+from actor_rig import in_child
 
 from bequest.actors.address import Address
 from bequest.actors.asking import Ask, answer
@@ -58,25 +57,6 @@ def start(address: Address) -> Iterator[Start]:
     yield started
     for ref in refs:
         ref.stop()
-
-
-def in_child(action: Callable[[], Any]) -> str:
-    """Return the name of the error that *action* raises in a forked child."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            action()
-            found = "nothing"
-        except BaseException as error:  # noqa: BLE001 - all of it goes to the parent
-            found = type(error).__name__
-        os.write(write_end, found.encode())
-        os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end) as answered:
-        found = answered.read()
-    os.waitpid(pid, 0)
-    return found
 
 
 CALLS = [Address.tell, Address.ask, Address.ask_later]
