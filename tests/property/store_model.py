@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bequest.engine.records import KeyScope, NewJob, State
+from bequest.engine.records import Document, KeyScope, Lease, LeaseRef, NewJob, State
+
+MAX_ATTEMPTS = 2
 
 
 class JobModel:
@@ -29,7 +31,11 @@ class JobModel:
         """Whether its key keeps others out."""
         return self.key is not None and (self.scope is KeyScope.FOREVER or not self.state.is_final)
 
-    def end_attempt(self, state: State, waits_for: str, *, counts: bool, retry_at: float) -> None:
+    def is_held_by(self, token: int) -> bool:
+        """Whether it runs under the lease of that token."""
+        return self.state is State.RUNNING and self.token == token
+
+    def end_attempt(self, state: State, waits_for: str | None, *, counts: bool, retry_at: float) -> None:
         """End the attempt that runs; waiting for a credential never counts."""
         if state is State.WAITING:
             self.waits_for = waits_for
@@ -112,3 +118,27 @@ class Jobs(dict[int, JobModel]):
             )
             count += min(children, room)
         return count
+
+
+def page(key: str | None) -> NewJob:
+    """Return what a link leads to."""
+    return NewJob(kind="page", key=key, max_attempts=MAX_ATTEMPTS)
+
+
+def ref(lease: Lease) -> LeaseRef:
+    """Return the name of a lease."""
+    return LeaseRef(job_id=lease.job_id, token=lease.token)
+
+
+def document(job_id: int) -> Document:
+    """Return what a page of that job might leave."""
+    return Document(
+        url="http://h/",
+        url_key=str(job_id % 2),  # two URLs may lead to one page
+        status=200,
+        title="",
+        markdown="",
+        depth=0,
+        auth_id=None,
+        fetched_at=1.0,
+    )

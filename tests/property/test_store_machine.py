@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from itertools import compress, cycle
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from store_invariants import StoreInvariants
+from store_model import MAX_ATTEMPTS, document, page, ref
 
 from bequest import BequestError, CredentialNotFoundError, TransitionError
 from bequest.engine.records import (
     TRANSITIONS,
     Completion,
-    Document,
     KeyScope,
     Lease,
-    LeaseRef,
     NewJob,
     SealedCredential,
     State,
@@ -29,8 +29,10 @@ from bequest.testing.manual_clock import ManualClock
 
 KEYS = st.none() | st.sampled_from(["a", "b", "c", "d"])
 NAMES = st.sampled_from(["auth_id", "team", "phase"])
-MAX_ATTEMPTS = 2
 LEASE_S = 60.0
+RETRY_S = 5.0
+ENDS = st.sampled_from([State.COMPLETED, State.COMPLETED, State.FAILED, State.PENDING, State.WAITING])
+NAMES_OF_CREDENTIALS = st.sampled_from(["wiki", "shop"])
 
 
 class StoreMachine(StoreInvariants):
@@ -50,9 +52,14 @@ class StoreMachine(StoreInvariants):
         shutil.rmtree(self.folder)
 
     @initialize()
-    def begin_with_a_parent(self) -> None:
-        """Have something to work on."""
-        self.create(None, KeyScope.FOREVER, State.WAITING, 3, None)
+    def begin_with_two_parents(self) -> None:
+        """Have something to work on, so that few steps lead far: pages that run, wait their turn, or are not due."""
+        for limit, concurrency in ((5, None), (None, 2)):
+            self.create(None, KeyScope.FOREVER, State.WAITING, limit, concurrency)
+            parent_id = max(self.jobs)
+            self.make_children(parent_id, [None, None, "a"], delay=0.0, seal=False)
+            self.make_children(parent_id, [None], delay=30.0, seal=False)
+        self.claim(3)
 
     # What callers do
 
@@ -89,10 +96,19 @@ class StoreMachine(StoreInvariants):
             assert created.job_id == holder
 
     @precondition(lambda self: self.jobs)
-    @rule(data=st.data(), keys=st.lists(KEYS, max_size=4), delay=st.sampled_from([0.0, 0.0, 30.0]), seal=st.booleans())
+    @rule(
+        data=st.data(),
+        keys=st.lists(KEYS, max_size=4),
+        delay=st.sampled_from([0.0, 0.0, 30.0]),
+        seal=st.sampled_from([False, False, True]),
+    )
     def spawn(self, data: st.DataObject, keys: list[str | None], delay: float, seal: bool) -> None:
         """Make children; what is refused is refused whole, what is taken is left out (I9, I11, I12, I14)."""
         parent_id = data.draw(st.sampled_from(self.jobs.of_state(State.WAITING) or sorted(self.jobs)))
+        self.make_children(parent_id, keys, delay=delay, seal=seal)
+
+    def make_children(self, parent_id: int, keys: list[str | None], *, delay: float, seal: bool) -> None:
+        """Make them, or see them refused."""
         parent = self.jobs[parent_id]
         run_at = self.clock.now() + delay
         jobs = [NewJob(kind="page", key=key, run_at=run_at, max_attempts=MAX_ATTEMPTS) for key in keys]
@@ -131,7 +147,8 @@ class StoreMachine(StoreInvariants):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         """Cancel a job with all its descendants that are not final (I10)."""
-        job_id = data.draw(st.sampled_from(sorted(self.jobs)))
+        children = [job_id for job_id, job in self.jobs.items() if job.parent is not None]
+        job_id = data.draw(st.sampled_from(children) | st.sampled_from(sorted(self.jobs)))
         ended = [one for one in self.jobs.line_below(job_id) if not self.jobs[one].state.is_final]
 
         with self.store.group():
@@ -166,7 +183,7 @@ class StoreMachine(StoreInvariants):
         elif state is not job.state:
             self.jobs.end(job_id, state)
 
-    @rule(name=st.sampled_from(["wiki", "shop"]), ahead=st.sampled_from([1, 1, 1, 2]))
+    @rule(name=NAMES_OF_CREDENTIALS, ahead=st.sampled_from([1, 1, 1, 2]))
     def put_credential(self, name: str, ahead: int) -> None:
         """Put a credential: only as the next version, and what waits for it is due again."""
         version = self.versions.get(name, 0) + ahead
@@ -188,7 +205,7 @@ class StoreMachine(StoreInvariants):
         for job in waiting:
             job.state, job.waits_for, job.run_at = State.PENDING, None, self.clock.now()
 
-    @rule(name=st.sampled_from(["wiki", "shop"]))
+    @rule(name=NAMES_OF_CREDENTIALS)
     def remove_credential(self, name: str) -> None:
         """Remove a credential; its versions go on."""
         try:
@@ -203,7 +220,7 @@ class StoreMachine(StoreInvariants):
 
     # What workers do
 
-    @rule(limit=st.integers(1, 4))
+    @rule(limit=st.integers(1, 6))
     def claim(self, limit: int) -> None:
         """Claim what is due, as many as may run up to the limit, each with a new token (I3, I5)."""
         expected = min(limit, self.jobs.claimable(self.clock.now()))
@@ -224,51 +241,61 @@ class StoreMachine(StoreInvariants):
         self.leases += leases
 
     @precondition(lambda self: self.leases)
-    @rule(
-        data=st.data(),
-        state=st.sampled_from([State.COMPLETED, State.FAILED, State.PENDING, State.WAITING]),
-        name=st.sampled_from(["wiki", "shop"]),
-        counts=st.booleans(),
-        links=st.lists(KEYS, max_size=3),
-    )
+    @rule(data=st.data(), state=ENDS, name=NAMES_OF_CREDENTIALS, counts=st.booleans(), links=st.lists(KEYS, max_size=3))
     def complete(self, data: st.DataObject, state: State, name: str, counts: bool, links: list[str | None]) -> None:
         """End an attempt, perhaps with a stale token, which then changes nothing (I4, I12, I15)."""
-        lease = data.draw(st.sampled_from(self.leases))
-        job = self.jobs[lease.job_id]
-        is_held = job.state is State.RUNNING and job.token == lease.token
-        parent_id = lease.parent_id
-        children = () if parent_id is None else tuple(page(key) for key in links)
-        expected = [] if parent_id is None else self.jobs.expected_children(parent_id, links)
-        completion = Completion(
+        self.report([self.ended(self.draw_lease(data), state, name, counts=counts, links=links)])
+
+    @precondition(lambda self: self.leases)
+    @rule(states=st.lists(ENDS, min_size=1, max_size=3), name=NAMES_OF_CREDENTIALS, links=st.lists(KEYS, max_size=2))
+    def complete_many(self, states: list[State], name: str, links: list[str | None]) -> None:
+        """End what was leased last in one batch, stale leases of the same jobs among it (I4, I12, I14, I15)."""
+        leases = self.leases[-8:]
+        self.report(
+            [self.ended(lease, state, name, counts=True, links=links) for lease, state in zip(leases, cycle(states))]
+        )
+
+    def ended(self, lease: Lease, state: State, name: str, *, counts: bool, links: list[str | None]) -> Completion:
+        """Return the end of an attempt, with all that a page may leave."""
+        has_parent = lease.parent_id is not None
+        return Completion(
             job_id=lease.job_id,
             token=lease.token,
             state=state,
-            run_at=self.clock.now() + 5,
+            run_at=self.clock.now() + RETRY_S,
             waits_for=name if state is State.WAITING else None,
             credential_version=self.versions.get(name, 0),
             counts=counts,
-            document=None if parent_id is None or state is not State.COMPLETED else document(lease.job_id),
-            children=children,
+            document=document(lease.job_id) if has_parent and state is State.COMPLETED else None,
+            children=tuple(map(page, links)) if has_parent else (),
         )
 
-        with self.store.group():
-            refused = self.store.leases.complete([completion])
+    def report(self, completions: list[Completion]) -> None:
+        """End attempts; those whose lease is held end in the model too, and the others are refused."""
+        kept = [one for one in completions if self.jobs[one.job_id].is_held_by(one.token)]
+        links: dict[int, list[str | None]] = {}
 
-        assert refused == ([] if is_held else [lease.job_id])
-        if is_held:
-            job.end_attempt(state, name, counts=counts, retry_at=self.clock.now() + 5)
-            if completion.document is not None and parent_id is not None:
-                self.documents.setdefault((parent_id, completion.document.url_key), lease.job_id)
-            if parent_id is not None:
-                self.find_new_children(parent_id, children, expected)
+        with self.store.group():
+            refused = self.store.leases.complete(completions)
+
+        assert refused == [one.job_id for one in completions if one not in kept]
+        for one in kept:
+            job = self.jobs[one.job_id]
+            job.end_attempt(one.state, one.waits_for, counts=one.counts, retry_at=self.clock.now() + RETRY_S)
+            if job.parent is not None:
+                links.setdefault(job.parent, []).extend(child.key for child in one.children)
+            if job.parent is not None and one.document is not None:
+                self.documents.setdefault((job.parent, one.document.url_key), one.job_id)
+        for parent_id, keys in links.items():
+            self.find_new_children(parent_id, keys)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         """Make a lease last longer, if it is still held."""
-        lease = data.draw(st.sampled_from(self.leases))
+        lease = self.draw_lease(data)
         job = self.jobs[lease.job_id]
-        is_held = job.state is State.RUNNING and job.token == lease.token
+        is_held = job.is_held_by(lease.token)
 
         with self.store.group():
             refused = self.store.leases.renew([ref(lease)], LEASE_S)
@@ -281,9 +308,9 @@ class StoreMachine(StoreInvariants):
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         """Give a lease back, if it is still held; the attempt does not count."""
-        lease = data.draw(st.sampled_from(self.leases))
+        lease = self.draw_lease(data)
         job = self.jobs[lease.job_id]
-        is_held = job.state is State.RUNNING and job.token == lease.token
+        is_held = job.is_held_by(lease.token)
 
         with self.store.group():
             refused = self.store.leases.release([ref(lease)])
@@ -320,6 +347,11 @@ class StoreMachine(StoreInvariants):
                 job.state = State.PENDING if job.attempts < job.max_attempts else State.FAILED
                 job.run_at = now
 
+    def draw_lease(self, data: st.DataObject) -> Lease:
+        """Return a lease, as often one that is held as any that was ever given."""
+        held = [lease for lease in self.leases if self.jobs[lease.job_id].is_held_by(lease.token)]
+        return data.draw(st.sampled_from(held or self.leases) | st.sampled_from(self.leases))
+
     # What happens to the process
 
     @rule(keys=st.lists(KEYS, min_size=1, max_size=3))
@@ -345,38 +377,14 @@ class StoreMachine(StoreInvariants):
         """Add a job to the model."""
         self.jobs.add(job_id, job, parent_id, now=self.clock.now())
 
-    def find_new_children(self, parent_id: int, children: tuple[NewJob, ...], expected: list[bool]) -> None:
-        """Add to the model the links that the store has kept."""
+    def find_new_children(self, parent_id: int, keys: list[str | None]) -> None:
+        """Add to the model the links that the store has kept; they are those that it should."""
+        is_new = self.jobs.expected_children(parent_id, keys)
         with self.store.group():
             views = self.store.queries.jobs(parent_id=parent_id, after_id=max(self.jobs), limit=100)
-        kept = [child for child, is_new in zip(children, expected, strict=True) if is_new]
-        assert [view.job.key for view in views] == [child.key for child in kept]
+        assert [view.job.key for view in views] == list(compress(keys, is_new))
         for view in views:
             self.add(view.job.id, page(view.job.key), parent_id)
-
-
-def page(key: str | None) -> NewJob:
-    """Return what a link leads to."""
-    return NewJob(kind="page", key=key, max_attempts=MAX_ATTEMPTS)
-
-
-def ref(lease: Lease) -> LeaseRef:
-    """Return the name of a lease."""
-    return LeaseRef(job_id=lease.job_id, token=lease.token)
-
-
-def document(job_id: int) -> Document:
-    """Return what a page of that job might leave."""
-    return Document(
-        url="http://h/",
-        url_key=str(job_id % 3),  # two URLs may lead to one page
-        status=200,
-        title="",
-        markdown="",
-        depth=0,
-        auth_id=None,
-        fetched_at=1.0,
-    )
 
 
 TestStoreMachine = StoreMachine.TestCase
