@@ -1,8 +1,9 @@
 """Owns the life of an engine's actors: starts them, starts those again that crash, and stops all in reverse order.
 
 pykka does not supervise. A crash is told on the dying actor's thread and handled on the supervisor's, after a backoff.
-An actor that keeps crashing is given up: all others are stopped too, so that nobody waits for what will not come, and
-the engine says ``failed`` with the cause.
+With an actor that carries others these are started again too, for what they were in the middle of is lost. One that
+keeps crashing is given up: all others are stopped too, so that nobody waits for what will not come, and the engine
+says ``failed`` with the cause.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import pykka
 
 from ..engine.clock import Clock
-from ..engine.errors import BequestError
+from ..engine.errors import BequestError, EngineStoppedError
 from ..engine.policies import restart_delay_s
 from .address import Address
 
@@ -33,17 +34,18 @@ Start = Callable[[], pykka.ActorRef[Any]]
 class Crash(NamedTuple):
     """An actor that died, and of what."""
 
-    ref: pykka.ActorRef[Any]
+    ref: pykka.ActorRef[Any] | None
     error: BaseException
 
 
 class Part:
     """One actor of the engine: its address, how to start it, what it is told then, and its record."""
 
-    def __init__(self, address: Address, start: Start, resume: Any) -> None:
+    def __init__(self, address: Address, start: Start, resume: tuple[Any, ...], *, carries_others: bool) -> None:
         self.address = address
         self.start = start
         self.resume = resume
+        self.carries_others = carries_others
         self.ref: pykka.ActorRef[Any] | None = None
         self.crashes: list[float] = []
 
@@ -66,9 +68,14 @@ class Supervisor:
         """Start to watch."""
         self._thread.start()
 
-    def add(self, address: Address, start: Start, *, resume: Any = None) -> None:
-        """Start an actor and let *address* lead to it, now and after each restart, when it is told *resume*."""
-        part = Part(address, start, resume)
+    def add(
+        self, address: Address, start: Start, *, resume: tuple[Any, ...] = (), carries_others: bool = False
+    ) -> None:
+        """Start an actor and let *address* lead to it, now and after each restart, when it is told *resume*.
+
+        With one that *carries_others* all that were added after it are started again too.
+        """
+        part = Part(address, start, resume, carries_others=carries_others)
         with self._lock:
             self._launch(part)
             self._parts.append(part)
@@ -93,7 +100,7 @@ class Supervisor:
             self._thread.join()
         for part in self._stop_order():
             self._end(part)
-        for thread in self._threads.values():
+        for thread in tuple(self._threads.values()):
             thread.join(JOIN_TIMEOUT_S)
 
     def _stop_order(self) -> list[Part]:
@@ -112,35 +119,57 @@ class Supervisor:
                 self._revive(part, crash.error)
 
     def _revive(self, part: Part, error: BaseException) -> None:
-        while not self._is_given_up(part):
-            if self._stopping.wait(restart_delay_s(len(part.crashes))):
-                return
+        carried = self._parts[self._parts.index(part) + 1 :] if part.carries_others else []
+        for one in self._stop_order():
+            if one in carried:
+                self._stop_actor(one)
+        if self._start_again(part, error):
+            for one in carried:
+                self._start_carried(one)
+
+    def _start_again(self, part: Part, error: BaseException) -> bool:
+        """Return whether it lives again; else the engine stops or has failed."""
+        while not self._is_given_up(part, error):
+            if self._stopping.wait(restart_delay_s(max(1, len(part.crashes)))):
+                return False
             try:
-                with self._lock:
-                    self._launch(part)
+                self._relaunch(part)
             except Exception as refused:
                 logger.exception("actor did not start", extra={"actor": part.address.name})
                 error = refused
-                continue
-            self.restarts += 1
-            logger.warning("actor started again", extra={"actor": part.address.name, "restarts": self.restarts})
-            self._resume(part)
-            return
+            else:
+                self.restarts += 1
+                logger.warning("actor started again", extra={"actor": part.address.name, "restarts": self.restarts})
+                return True
         self._fail(f"the {part.address.name} crashed {len(part.crashes)} times ({type(error).__name__})")
+        return False
 
-    def _is_given_up(self, part: Part) -> bool:
-        """Count one more crash of an actor, and return whether that was too many."""
-        now = self._clock.monotonic()
-        part.crashes = [at for at in part.crashes if now - at < CRASH_WINDOW_S] + [now]
-        return len(part.crashes) >= MAX_CRASHES
-
-    def _resume(self, part: Part) -> None:
-        if part.resume is None:
-            return
+    def _start_carried(self, part: Part) -> None:
         try:
-            part.address.tell(part.resume)
+            if not self._stopping.is_set():
+                self._relaunch(part)
+        except Exception as refused:
+            logger.exception("actor did not start", extra={"actor": part.address.name})
+            self._crashes.put(Crash(part.ref, refused))  # it is tried again like one that crashed
+
+    def _relaunch(self, part: Part) -> None:
+        with self._lock:
+            self._launch(part)
+        try:
+            for message in part.resume:
+                part.address.tell(message)
         except BequestError:
             logger.debug("actor crashed before it went on", extra={"actor": part.address.name})
+
+    def _is_given_up(self, part: Part, error: BaseException) -> bool:
+        """Count one more crash, and return whether that was too many; to end because another crashed is none."""
+        now = self._clock.monotonic()
+        for each in self._parts:
+            each.crashes = [at for at in each.crashes if now - at < CRASH_WINDOW_S]
+        has_other_crashed = any(each.crashes for each in self._parts if each is not part)
+        if not (isinstance(error, EngineStoppedError) and has_other_crashed):
+            part.crashes.append(now)
+        return len(part.crashes) >= MAX_CRASHES
 
     def _fail(self, cause: str) -> None:
         self.cause = cause
@@ -150,6 +179,9 @@ class Supervisor:
 
     def _end(self, part: Part, *, failure: str | None = None) -> None:
         part.address.close(failure=failure)
+        self._stop_actor(part)
+
+    def _stop_actor(self, part: Part) -> None:
         if part.ref is None:
             return
         try:

@@ -21,7 +21,7 @@ from ..engine.clock import Clock, SystemClock
 from ..engine.credentials import Credential
 from ..engine.database import MEMORY, Durability, database_at
 from ..engine.definitions import Definition, check
-from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
+from ..engine.errors import BequestError, EngineError, EngineFailedError, EngineStoppedError, ForkError
 from ..engine.keys import KeySource
 from ..engine.records import Record, SealedCredential
 from ..engine.store import Store
@@ -74,6 +74,8 @@ class Engine:
         resume: bool = True,
         clock: Clock | None = None,
     ) -> None:
+        if concurrency < 1:
+            raise EngineError(f"concurrency is at least 1, found {concurrency}")
         self._path = database_at(Path(path) if str(path) != MEMORY else MEMORY)
         self._key = key
         self._durability: Durability = durability
@@ -201,12 +203,12 @@ class Engine:
             return ManagerActor.start(supervisor, store, wake_at=alarm.set, on_settled=self._tell_monitor)
 
         supervisor.start()
-        supervisor.add(self.manager, start_manager, resume=Tick())
-        supervisor.add(self._monitor, lambda: MonitorActor.start(supervisor, self.manager), resume=Sweep())
+        supervisor.add(self.manager, start_manager, resume=(ReclaimLeases(), Tick()), carries_others=True)
+        supervisor.add(self._monitor, lambda: MonitorActor.start(supervisor, self.manager), resume=(Sweep(),))
         supervisor.add(
             self._executor,
             lambda: ExecutorActor.start(supervisor, self.manager, self._monitor, self._clock),
-            resume=TakeUpRuns(),
+            resume=(TakeUpRuns(),),
         )
         self._start_reader(supervisor)
         alarm.start()

@@ -31,7 +31,7 @@ from bequest.engine.queries import JobView, Queries
 from bequest.engine.records import Completion, Lease
 from bequest.engine.store import Store
 
-PATIENCE_S = 3.0  # until a test is given up; what it waits for comes at once
+PATIENCE_S = 20.0  # until a test is given up; what it waits for comes at once
 
 T = TypeVar("T")
 Answer = PageSnapshot | BaseException | None
@@ -151,6 +151,7 @@ class SiteActor(SupervisedActor):
 
     def receive(self, message: Any) -> None:
         """Answer, or fail as the browser does; a page that is not answered is open until the stop."""
+        found: Answer | Login = None
         match message:
             case Ask(message=FetchPage(request=request)):
                 found = self._site(request)

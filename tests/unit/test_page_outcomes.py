@@ -159,7 +159,7 @@ def test_retries_back_off_and_end(rig: CrawlRig, clock: ManualClock) -> None:
 def test_page_that_recovers_is_stored(rig: CrawlRig, clock: ManualClock) -> None:
     """A failure that passes leaves no trace but the attempt."""
     rig.make_run()
-    answers = iter([PageError("slow", reason="timeout"), page(URL)])
+    answers: Iterator[Any] = iter([PageError("slow", reason="timeout"), page(URL)])
     rig.site = lambda _request: next(answers)
     rig.crawl()
     clock.advance(60.0)

@@ -69,20 +69,21 @@ class House:
         self.diary: Diary = queue.SimpleQueue()
         self.addresses: dict[str, Address] = {}
         self.starts: list[str] = []
-        self.refusals: list[Exception] = []
+        self.refusals: dict[str, list[Exception]] = {}
         self.supervisor.start()
 
-    def add(self, name: str, *, resume: Any = "go on", fault_at_start: Exception | None = None) -> Address:
+    def add(self, name: str, *, resume: tuple[Any, ...] = ("go on",), **options: Any) -> Address:
         """Add a servant; its next starts raise the refusals that are noted."""
         self.addresses[name] = Address(name)
 
         def start() -> pykka.ActorRef[Any]:
             self.starts.append(name)
-            if self.refusals:
-                raise self.refusals.pop()
+            if self.refusals.get(name):
+                raise self.refusals[name].pop()
             return Servant.start(self.supervisor, name, self.diary, fault_at_start)
 
-        self.supervisor.add(self.addresses[name], start, resume=resume)
+        fault_at_start = options.pop("fault_at_start", None)
+        self.supervisor.add(self.addresses[name], start, resume=resume, **options)
         return self.addresses[name]
 
     def next(self, what: str) -> object:
@@ -96,12 +97,14 @@ class House:
         self.addresses[name].tell(error or ValueError())
         assert self.next("told") == "go on"
 
-    def ruin(self, name: str) -> None:
-        """Have a servant crash until it is given up, and wait until the one that was added first has ended too."""
-        for _ in range(MAX_CRASHES - 1):
-            self.crash(name)
-        self.addresses[name].tell(ValueError("once too often"))
-        self.wait_until_ended(next(iter(self.addresses)))
+    def ruin(self, name: str, *, before: int = 0, error: Exception | None = None) -> None:
+        """Have a servant that crashed *before* crash until it is given up, and wait until all others have ended."""
+        for _ in range(MAX_CRASHES - 1 - before):
+            self.crash(name, error)
+        self.addresses[name].tell(error or ValueError())
+        for other in list(self.addresses)[::-1]:
+            if other != name:
+                self.wait_until_ended(other)
 
     def wait_until_ended(self, name: str) -> None:
         """Wait until that servant has ended; the engine has failed when one ends that did not crash."""
@@ -154,7 +157,7 @@ def test_crashed_actor_is_started_again(house: House) -> None:
 def test_actor_is_told_to_go_on_after_a_restart_alone(house: House) -> None:
     """What an actor is told after a restart it is not told at first, and one that has nothing to go on with never."""
     house.add("servant")
-    quiet = house.add("quiet", resume=None)
+    quiet = house.add("quiet", resume=())
     told_at_first = [entry for entry in house.entries() if entry[0] == "told"]
 
     quiet.tell(ValueError())
@@ -187,6 +190,78 @@ def test_crashes_of_long_ago_are_forgotten(house: House, clock: ManualClock, del
 
     assert delays == [1] * (MAX_CRASHES + 1)
     assert house.supervisor.cause is None
+
+
+def test_actor_that_carries_others_takes_them_with_it(house: House) -> None:
+    """All that were added after it end first, as at a stop, and begin after it; who was added before goes on."""
+    house.add("before")
+    house.add("root", resume=("give back", "go on"), carries_others=True)
+    for name in ("executor", "browser", "crawler"):
+        house.add(name)
+    house.entries()
+
+    house.addresses["root"].tell(ValueError())
+
+    seen: list[tuple[str, object]] = []
+    while [what for what, _ in seen].count("told") < 5:
+        seen.append(house.diary.get(timeout=PATIENCE_S))
+    told = [detail for what, detail in seen if what == "told"]
+    assert [name for what, name in seen if what == "ended" and name != "root"] == ["browser", "crawler", "executor"]
+    assert [name for what, name in seen if what == "began"] == ["root", "executor", "browser", "crawler"]
+    assert seen.index(("ended", "executor")) < seen.index(("began", "root"))
+    assert told == ["give back", *["go on"] * 4]
+    assert all(address.ask("who") == name for name, address in house.addresses.items())
+    assert house.supervisor.restarts == 1
+
+
+def test_carried_actor_that_does_not_start_is_tried_again(house: House) -> None:
+    """One of those that are started again may be refused for a while; the others are there all the same."""
+    house.add("root", carries_others=True)
+    for name in ("reader", "crawler"):
+        house.add(name)
+    house.entries()
+    house.refusals["reader"] = [StoreError("no such file")]
+
+    house.addresses["root"].tell(ValueError())
+
+    assert [house.next("told") for _ in range(3)] == ["go on"] * 3
+    assert house.starts[3:] == ["root", "reader", "crawler", "reader"]
+    assert house.addresses["reader"].ask("who") == "reader"
+
+
+def test_to_end_because_another_crashed_is_no_crash(house: House) -> None:
+    """An actor that finds its partner gone is started again as often as that takes; the partner's own crashes count."""
+    house.add("partner")
+    house.add("servant")
+    house.crash("partner")
+
+    for _ in range(MAX_CRASHES):
+        house.crash("servant", EngineStoppedError())
+    assert house.supervisor.cause is None
+    house.ruin("partner", before=1)
+
+    assert house.supervisor.cause == "the partner crashed 5 times (ValueError)"
+
+
+def test_crashes_of_two_actors_count_for_each(house: House) -> None:
+    """What crashes by its own fault is given up, whoever else crashes too."""
+    house.add("partner")
+    house.add("servant")
+    house.crash("partner")
+
+    house.ruin("servant")
+
+    assert house.supervisor.cause == "the servant crashed 5 times (ValueError)"
+
+
+def test_to_end_because_of_nobody_is_a_crash(house: House) -> None:
+    """An actor that keeps saying that another one has stopped, while none has, is given up."""
+    house.add("bystander")
+    house.add("servant")
+
+    house.ruin("servant", error=EngineStoppedError())
+
+    assert house.supervisor.cause == "the servant crashed 5 times (EngineStoppedError)"
 
 
 def test_actor_that_keeps_crashing_ends_the_engine(house: House) -> None:
@@ -237,7 +312,8 @@ def test_failed_engine_starts_nothing_again(house: House) -> None:
 
     gate.set()
     house.wait_until_ended("keeper")
-    house.supervisor.stop()
+    house.supervisor._crashes.put(None)  # behind the keeper's crash, which it then has passed over
+    house.supervisor._thread.join(PATIENCE_S)
 
     assert house.starts.count("keeper") == 1
 
@@ -255,7 +331,7 @@ def test_crash_while_an_actor_is_added_is_seen(house: House) -> None:
 
 def test_first_start_that_is_refused_is_for_who_asked(house: House) -> None:
     """An actor that cannot be started at all is not part of the engine."""
-    house.refusals = [StoreError("no such file")]
+    house.refusals["servant"] = [StoreError("no such file")]
 
     with pytest.raises(StoreError, match="no such file"):
         house.add("servant")
@@ -266,7 +342,7 @@ def test_first_start_that_is_refused_is_for_who_asked(house: House) -> None:
 def test_restart_that_is_refused_is_tried_again(house: House, delays: list[int]) -> None:
     """When an actor cannot be started again its supervisor lives on, and the attempt counts as a crash."""
     address = house.add("servant")
-    house.refusals = [StoreError("no such file"), StoreError("no such file")]
+    house.refusals["servant"] = [StoreError("no such file"), StoreError("no such file")]
 
     house.crash("servant")
 
@@ -279,7 +355,7 @@ def test_restarts_that_are_all_refused_end_the_engine(house: House) -> None:
     """An actor that cannot be started again is given up like one that keeps crashing, with the last cause."""
     house.add("keeper")
     servant = house.add("servant")
-    house.refusals = [StoreError("no such file") for _ in range(MAX_CRASHES)]
+    house.refusals["servant"] = [StoreError("no such file") for _ in range(MAX_CRASHES)]
 
     servant.tell(ValueError())
 
