@@ -12,7 +12,7 @@ import pytest
 from actor_rig import PATIENCE_S, Answer, SiteActor, SiteEngine, page, read
 
 from bequest import Definition, EngineState, Run
-from bequest.actors import supervisor
+from bequest.actors import asking, supervisor
 from bequest.actors.executor import ExecutorActor
 from bequest.actors.manager import ManagerActor
 from bequest.actors.messages import Request
@@ -51,8 +51,9 @@ def _no_thread_is_left() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start again at once."""
+    """Start again at once, and find out soon who has died."""
     monkeypatch.setattr(supervisor, "restart_delay_s", lambda _failures: 0.0)
+    monkeypatch.setattr(asking, "ALIVE_CHECK_S", 0.02)
 
 
 @pytest.fixture
