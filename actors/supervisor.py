@@ -34,7 +34,7 @@ Start = Callable[[], pykka.ActorRef[Any]]
 class Crash(NamedTuple):
     """An actor that died, and of what."""
 
-    ref: pykka.ActorRef[Any] | None
+    ref: pykka.ActorRef[Any]
     error: BaseException
 
 
@@ -46,8 +46,13 @@ class Part:
         self.start = start
         self.resume = resume
         self.carries_others = carries_others
-        self.ref: pykka.ActorRef[Any] | None = None
         self.crashes: list[float] = []
+        self.launch()
+
+    def launch(self) -> None:
+        """Start the actor, and let its address lead to it."""
+        self.ref = self.start()
+        self.address.point_to(self.ref)
 
 
 class Supervisor:
@@ -75,10 +80,8 @@ class Supervisor:
 
         With one that *carries_others* all that were added after it are started again too.
         """
-        part = Part(address, start, resume, carries_others=carries_others)
         with self._lock:
-            self._launch(part)
-            self._parts.append(part)
+            self._parts.append(Part(address, start, resume, carries_others=carries_others))
 
     def has(self, address: Address) -> bool:
         """Whether the actor at *address* was added."""
@@ -106,10 +109,6 @@ class Supervisor:
     def _stop_order(self) -> list[Part]:
         """Return the parts as they are stopped: the browser before the crawlers, so that they do not wait for it."""
         return sorted(reversed(self._parts), key=lambda part: part.address.name != "browser")
-
-    def _launch(self, part: Part) -> None:
-        part.ref = part.start()
-        part.address.point_to(part.ref)
 
     def _watch(self) -> None:
         while (crash := self._crashes.get()) is not None:
@@ -154,7 +153,7 @@ class Supervisor:
 
     def _relaunch(self, part: Part) -> None:
         with self._lock:
-            self._launch(part)
+            part.launch()
         try:
             for message in part.resume:
                 part.address.tell(message)
@@ -182,8 +181,6 @@ class Supervisor:
         self._stop_actor(part)
 
     def _stop_actor(self, part: Part) -> None:
-        if part.ref is None:
-            return
         try:
             part.ref.stop(timeout=STOP_TIMEOUT_S)
         except pykka.Timeout:

@@ -325,6 +325,16 @@ def test_forked_child_is_refused_at_once(path: Path) -> None:
         assert run.wait(PATIENCE_S) is State.COMPLETED
 
 
+@pytest.mark.parametrize("act", [Engine._ring, lambda engine: engine._tell_monitor((1,))])
+def test_bell_that_rings_too_late_harms_nothing(act: Callable[[Engine], None]) -> None:
+    """What the alarm and the manager's last commit tell to actors that have ended is let go."""
+    engine = Engine(":memory:")
+    engine.start()
+    engine.stop()
+
+    act(engine)
+
+
 # What is the host's
 
 
@@ -340,7 +350,7 @@ def test_engine_touches_nothing_of_its_host(path: Path) -> None:
 
     assert during == {number: signal.getsignal(number) for number in signal.valid_signals()} == signals
     assert (list(root.handlers), root.level, logging.getLogger("bequest").level) == logs
-    assert [type(handler) for handler in logging.getLogger("bequest").handlers] == [logging.NullHandler]
+    assert {type(handler) for handler in logging.getLogger("bequest").handlers} == {logging.NullHandler}
 
 
 HEAVY = """asyncio click cryptography html_to_markdown hypothesis keyring playwright publicsuffixlist ray rich
