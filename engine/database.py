@@ -59,6 +59,7 @@ class Database:
         with _translated("open the database for reading"):
             connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            _keep_plans(connection)
             _run_all(connection, f"{SETTINGS}; PRAGMA query_only=ON")
         return cls(connection, clock, None)
 
@@ -219,6 +220,7 @@ def _connect(path: str, durability: Durability) -> apsw.Connection:
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)  # what is gone is not made anew, empty
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    _keep_plans(connection)
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # until close() is asked for
     _run_all(
         connection,
@@ -226,6 +228,15 @@ def _connect(path: str, durability: Durability) -> apsw.Connection:
         "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON",
     )
     return connection
+
+
+def _keep_plans(connection: apsw.Connection) -> None:
+    """Have a statement planned once, not again for each value that it is given.
+
+    Built with STAT4, as APSW's is, SQLite plans anew, triggers and all, whenever a value bound to a compared column
+    has changed: 0.2 ms at each claim. https://www.sqlite.org/queryplanner-ng.html#qpstab
+    """
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def _run_all(connection: apsw.Connection, sql: str) -> None:

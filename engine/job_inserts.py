@@ -162,16 +162,16 @@ def _fresh_indexes(jobs: Sequence[NewJob]) -> Iterator[int]:
 
 
 def _shape_of(job: NewJob) -> Shape:
-    return Shape(
-        is_keyed=job.key is not None,
-        parent_id=job.parent_id,
-        definition_id=job.definition_id,
-        kind=job.kind,
-        state=NUMBER_OF[job.state],
-        priority=job.priority,
-        max_attempts=job.max_attempts,
-        key_scope=int(job.key_scope is KeyScope.UNFINISHED),
-        child_limit=job.child_limit,
-        child_concurrency=job.child_concurrency,
-        run_at=job.run_at,
+    return Shape(  # by position: by name it takes twice the time, and this is done for each job
+        job.key is not None,
+        job.parent_id,
+        job.definition_id,
+        job.kind,
+        NUMBER_OF[job.state],
+        job.priority,
+        job.max_attempts,
+        int(job.key_scope is KeyScope.UNFINISHED),
+        job.child_limit,
+        job.child_concurrency,
+        job.run_at,
     )

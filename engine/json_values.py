@@ -51,6 +51,8 @@ def encode_record(value: object) -> str:
 
 def _fault_in(value: Json) -> str | None:
     """Return what is wrong with *value*, and under which key, or None."""
+    if _is_plain_object(value):
+        return None
     left: list[tuple[str, int, Json]] = [("", 0, value)]
     while left:
         path, depth, item = left.pop()
@@ -63,6 +65,20 @@ def _fault_in(value: Json) -> str | None:
                 return f"it is nested more than {MAX_DEPTH} deep, or holds itself"
             left.extend((inner, depth + 1, child) for inner, child in _children(path, item))
     return None
+
+
+def _is_plain_object(value: Json) -> bool:
+    """Whether one quick look shows an object of harmless values, as most are; what it doubts is looked at in full."""
+    return type(value) is dict and all(
+        type(key) is str and _is_plain(key) and _is_plain(item) for key, item in value.items()
+    )
+
+
+def _is_plain(item: Json) -> bool:
+    kind = type(item)
+    if kind is str:
+        return item.isascii() and "\0" not in item
+    return item is None or kind is bool or (kind is int and abs(item) <= MAX_INTEGER)
 
 
 def _found(item: Json) -> str | None:

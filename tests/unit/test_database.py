@@ -25,6 +25,7 @@ SETTINGS = {
     "temp_store": 2,
     "trusted_schema": 0,
 }
+PLANNER_STABILITY = 1007  # SQLITE_DBCONFIG_ENABLE_QPSG of sqlite3.h
 READER_SETTINGS = {"query_only": 1, "trusted_schema": 0, "mmap_size": 0, "cell_size_check": 1}
 
 
@@ -89,6 +90,18 @@ def test_database_setting_survives_reopening(database: Database, name: str, valu
     database.reopen()
 
     assert database.row(f"PRAGMA {name}") == (1 if name == "synchronous" else value,)
+
+
+@pytest.mark.parametrize("is_owner", [True, False])
+def test_statement_is_planned_once(path: Path, clock: ManualClock, is_owner: bool) -> None:
+    """Other values mean no other plan: planning the claim with its triggers takes ten times as long as running it."""
+    owner = open_database(str(path), durability="full", clock=clock)
+    opened = owner if is_owner else open_reader(str(path), clock=clock)
+
+    assert opened._connection.config(PLANNER_STABILITY, -1) == 1  # -1 asks
+
+    opened.close()
+    owner.close()
 
 
 @pytest.mark.parametrize(("durability", "level"), [("full", 2), ("relaxed", 1)])
