@@ -6,13 +6,16 @@ It refuses a call from a forked child at once, where the actors' threads do not 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 import pykka
 
 from ..engine.errors import EngineFailedError, EngineStoppedError, ForkError
-from .asking import Ask, Reply, wait_for
+from .asking import ALIVE_CHECK_S, Ask, NotifyingReply, Reply, wait_for
 
+T = TypeVar("T")
 ASK_TIMEOUT_S = 60.0
 
 
@@ -57,6 +60,45 @@ class Address:
         reply = Reply()
         self._send(Ask(message, reply))
         return reply
+
+    def ask_into(self, future: Future[T], message: Any, read: Callable[[Any], T]) -> pykka.ActorRef[Any]:
+        """Send *message* and have *future* set, on the actor's thread, to what *read* makes of its answer.
+
+        Who cancels it waits no longer; what was asked is done all the same. Return who was asked.
+        """
+
+        def settle(reply: NotifyingReply) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(read(reply.get(timeout=0)))
+            except BaseException as error:  # noqa: BLE001 - it is the future's
+                future.set_exception(error)
+
+        def give_up(settled: Future[T]) -> None:
+            reply.is_given_up = settled.cancelled()
+
+        reply = NotifyingReply(settle)
+        Future.add_done_callback(future, give_up)
+        return self._send(Ask(message, reply))
+
+    async def ask_async(self, message: Any) -> Any:
+        """Send *message* and return the answer, without blocking the running asyncio loop.
+
+        Raises what the actor answers with, and ``EngineStoppedError`` when it has died unanswered.
+        """
+        import asyncio  # a program that has a loop has it; the others are spared it
+
+        future: Future[Any] = Future()
+        ref = self.ask_into(future, message, lambda answer: answer)
+        answer = asyncio.wrap_future(future)
+        try:
+            while not (await asyncio.wait({answer}, timeout=ALIVE_CHECK_S))[0]:
+                if not ref.is_alive() and not (await asyncio.wait({answer}, timeout=ALIVE_CHECK_S))[0]:
+                    raise EngineStoppedError(f"the {self.name} has stopped; whether it was done is not known")
+            return answer.result()
+        finally:
+            answer.cancel()
 
     def _send(self, message: Any) -> pykka.ActorRef[Any]:
         if os.getpid() != self._pid:

@@ -6,6 +6,7 @@ actor is alive, because pykka drops what is told after a stop was asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pykka
@@ -26,6 +27,24 @@ class Reply(pykka.ThreadingFuture[Any]):
     """The future of an answer; *is_given_up* once nobody waits for it any more, so that nobody need keep it."""
 
     is_given_up = False
+
+
+class NotifyingReply(Reply):
+    """A reply that says when it is set, on the thread that sets it."""
+
+    def __init__(self, when_set: Callable[[NotifyingReply], None]) -> None:
+        super().__init__()
+        self._when_set = when_set
+
+    def set(self, value: Any = None) -> None:
+        """Set the answer."""
+        super().set(value)
+        self._when_set(self)
+
+    def set_exception(self, exc_info: Any = None) -> None:
+        """Set the error that the answer is."""
+        super().set_exception(exc_info)
+        self._when_set(self)
 
 
 def wait_for(reply: Reply, ref: pykka.ActorRef[Any], *, asked: str, timeout_s: float) -> Any:

@@ -7,6 +7,7 @@ order. A new operation is one message here and one verb of the store.
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..engine.definitions import Definition
+from ..engine.limits import KindTerms
 from ..engine.records import (
     Completion,
     Created,
@@ -36,9 +38,18 @@ from ..engine.run_status import RunStatus, status_of
 from ..engine.store import Store
 
 
+class Footing(enum.Enum):
+    """On what the manager does a message."""
+
+    GROUP = enum.auto()  # a transaction, with others
+    LOOSE = enum.auto()  # a transaction of its own, in which foreign keys are neither looked at nor followed
+    NONE = enum.auto()  # none: it comes between two transactions
+
+
 class Request(Record, frozen=True, kw_only=True):
     """A message to the manager."""
 
+    footing: ClassVar[Footing] = Footing.GROUP
     is_coalesced: ClassVar[bool] = False  # whether neighbours go through ``apply_all``
     is_repeatable: ClassVar[bool] = False  # whether twice is as once, because all that it writes carries tokens
 
@@ -94,7 +105,7 @@ class SpawnChildren(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> list[int | None]:
         """Make them."""
-        return store.jobs.spawn(self.parent_id, self.jobs, seal=self.seal)
+        return store.parents.spawn(self.parent_id, self.jobs, seal=self.seal)
 
 
 class UpdateJobStatus(Request, frozen=True, kw_only=True):
@@ -137,10 +148,11 @@ class UpdateJobMetadata(Request, frozen=True, kw_only=True):
 
     job_id: int
     metadata: dict[str, Json]
+    token: int | None = None  # of the lease, where its holder asks
 
     def apply(self, store: Store) -> None:
         """Merge them."""
-        store.jobs.update_metadata(self.job_id, self.metadata)
+        store.jobs.update_metadata(self.job_id, self.metadata, token=self.token)
 
 
 class IncrementJobMetadata(Request, frozen=True, kw_only=True):
@@ -149,10 +161,11 @@ class IncrementJobMetadata(Request, frozen=True, kw_only=True):
     job_id: int
     key: str
     by: int = 1
+    token: int | None = None  # of the lease, where its holder asks
 
     def apply(self, store: Store) -> int:
         """Add it."""
-        return store.jobs.increment_metadata(self.job_id, self.key, self.by)
+        return store.jobs.increment_metadata(self.job_id, self.key, self.by, token=self.token)
 
 
 class GetJob(Request, frozen=True, kw_only=True):
@@ -182,17 +195,17 @@ class GetParentMetadata(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> Inheritance:
         """Read it."""
-        return store.jobs.inheritance(self.parent_id)
+        return store.parents.inheritance(self.parent_id)
 
 
 class ListOpenRuns(Request, frozen=True, kw_only=True):
-    """Reply the unfinished jobs of that kind that have no parent."""
+    """Reply the unfinished jobs of those kinds that have no parent and wait for children."""
 
-    kind: str
+    kinds: tuple[str, ...]
 
     def apply(self, store: Store) -> list[Job]:
         """Read them."""
-        return store.jobs.open_parents(self.kind)
+        return store.parents.open_parents(self.kinds)
 
 
 class AddJobLog(Request, frozen=True, kw_only=True):
@@ -214,15 +227,16 @@ class AddJobLog(Request, frozen=True, kw_only=True):
 
 
 class ClaimJobs(Request, frozen=True, kw_only=True):
-    """Claim up to *limit* due jobs; reply their ``Lease`` records, perhaps none."""
+    """Claim up to *limit* due jobs of a queue, of the kinds in *terms*; reply ``Lease`` records, perhaps none."""
 
-    kind: str
+    queue: str
+    terms: tuple[KindTerms, ...]
     limit: int
     lease_s: float
 
     def apply(self, store: Store) -> list[Lease]:
         """Claim them."""
-        return store.leases.claim(self.kind, self.limit, self.lease_s)
+        return store.claims.claim(self.queue, self.terms, self.limit, self.lease_s)
 
 
 class OfferOnly(Request, frozen=True, kw_only=True):
@@ -232,7 +246,7 @@ class OfferOnly(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> None:
         """Note it."""
-        store.leases.offer_only(self.parent_ids)
+        store.claims.offer_only(self.parent_ids)
 
 
 class CompleteJobs(Request, frozen=True, kw_only=True):
@@ -288,13 +302,26 @@ class ReclaimLeases(Request, frozen=True, kw_only=True):
 
 
 class FallDue(Request, frozen=True, kw_only=True):
-    """End the leases whose deadline has passed, make claimable what is due, and see when the next thing falls due."""
+    """End what has run out of time, fire schedules, make claimable what is due, and see when the next falls due."""
 
     def apply(self, store: Store) -> None:
         """Do it."""
         store.leases.expire()
-        store.leases.promote()
-        store.changes.wake_at = min(store.changes.wake_at, store.leases.next_wake() or math.inf)
+        store.parents.end_overdue()
+        store.schedules.fire_due()
+        store.claims.promote()
+        next_wakes = (store.leases.next_wake(), store.schedules.next_wake())
+        store.changes.wake_at = min(store.changes.wake_at, *(at or math.inf for at in next_wakes))
+
+
+class JudgeParents(Request, frozen=True, kw_only=True):
+    """End the parents that are to end, or make their own step due; reply what each came to."""
+
+    parent_ids: tuple[int, ...] | None = None  # None: all that wait
+
+    def apply(self, store: Store) -> dict[int, State]:
+        """Judge them."""
+        return store.parents.judge(store.parents.waiting() if self.parent_ids is None else self.parent_ids)
 
 
 class CancelRun(Request, frozen=True, kw_only=True):
@@ -304,7 +331,7 @@ class CancelRun(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> int:
         """Cancel them."""
-        return store.jobs.cancel(self.job_id)
+        return store.parents.cancel(self.job_id)
 
 
 class SaveDefinition(Request, frozen=True, kw_only=True):

@@ -205,7 +205,7 @@ class PageCrawl:
             token=lease.token,
             state=State.COMPLETED,
             document=document,
-            children=link_jobs(content.links, page, lease.job_id, definition, definition_id),
+            links=link_jobs(content.links, page, lease.job_id, definition, definition_id),
         )
 
     def _again(self, lease: Lease, error: JobError) -> Completion:

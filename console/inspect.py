@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from ..engine.crawl_jobs import PAGE
+from ..engine.log_levels import LEVELS
 from ..engine.queries import JobView, Queries
 from ..engine.records import Job, LogEntry, State
 from ..engine.run_status import status_of
@@ -95,18 +96,26 @@ def job(terminal: Terminal, job_id: int, database: Path, as_json: bool) -> int:
 
 @click.command()
 @job_argument
+@click.option(
+    "--level",
+    default=LEVELS[0],
+    metavar="LEVEL",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    help=f"The least to show: {', '.join(LEVELS)}.",
+)
+@click.option("--after", "after_id", type=int, default=0, metavar="NUMBER", help="Only lines with a higher number.")
 @database_option
 @json_option
 @pass_terminal
-def logs(terminal: Terminal, job_id: int, database: Path, as_json: bool) -> int:
-    """Print the log of a job and its children, oldest first."""
+def logs(terminal: Terminal, /, job_id: int, level: str, after_id: int, database: Path, as_json: bool) -> int:
+    """Print the log of a job and all below it, oldest first; --json with each line's number."""
     with reading(database) as queries:
         queries.job(job_id)
-        for entry in entries_of(queries, job_id):
+        for number, entry in entries_of(queries, job_id, level=level, after_id=after_id):
             if not terminal.is_heard:
                 break
             if as_json:
-                terminal.json(msgspec.to_builtins(entry))
+                terminal.json({"number": number, **msgspec.to_builtins(entry)})
             else:
                 terminal.print(log_line(entry), style=LEVEL_STYLES.get(entry.level, ""))
     return Exit.DONE
@@ -149,7 +158,7 @@ def show_children(terminal: Terminal, children: list[JobView], found: dict[int, 
 def sessions(queries: Queries, job_id: int) -> dict[int, Session]:
     """Return which session a job and its children looked for last, as their logs say."""
     found: dict[int, Session] = {}
-    for entry in entries_of(queries, job_id):
+    for _, entry in entries_of(queries, job_id):
         if entry.message == "auth_id found":
             found[entry.job_id] = Session(str(entry.fields["auth_id"]), f"from {entry.fields['source']}")
         elif entry.message == "auth_id not found":
@@ -173,10 +182,15 @@ def waiting_for(shown: Job) -> str:
     return f", for credential {shown.waits_for}" if shown.waits_for else ""
 
 
-def entries_of(queries: Queries, job_id: int) -> Iterator[LogEntry]:
-    """Yield the log of a job and its children, oldest first."""
-    numbered = paged(lambda after_id: queries.logs(job_id, after_id=after_id, limit=AT_ONCE), lambda found: found[0])
-    return (entry for _, entry in numbered)
+def entries_of(
+    queries: Queries, job_id: int, *, level: str = LEVELS[0], after_id: int = 0
+) -> Iterator[tuple[int, LogEntry]]:
+    """Yield the log of a job and all below it, oldest first, each entry with its number."""
+
+    def read(last_id: int) -> list[tuple[int, LogEntry]]:
+        return queries.logs(job_id, level=level, after_id=max(last_id, after_id), limit=AT_ONCE)
+
+    return paged(read, lambda found: found[0])
 
 
 def row_of(view: JobView) -> tuple[str, ...]:

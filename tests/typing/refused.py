@@ -51,3 +51,12 @@ def crawl(engine: Engine, run: Run) -> None:
     for document in run.documents():
         list(document.html)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType]
         document.title = ""  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def schedule(engine: Engine, definition: Definition) -> None:
+    """A policy is one of a few words, and a schedule is a record."""
+    engine.schedules.put("wiki", definition, every_s=60, catch_up="maybe")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    engine.schedules.put("wiki", definition, every_s="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    engine.schedules.put("wiki", definition, "0 3 * * *", "UTC")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    engine.schedules.put("wiki", definition, every_s=60, keys="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    engine.schedules.get("wiki").is_paused = True  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

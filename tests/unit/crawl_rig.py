@@ -25,6 +25,7 @@ from bequest.engine.cookies import Cookie
 from bequest.engine.crawl_jobs import parent_job, parent_metadata, seed_jobs
 from bequest.engine.credentials import Credential
 from bequest.engine.keys import Key
+from bequest.engine.limits import KindTerms
 from bequest.engine.pages import PageRequest
 from bequest.engine.records import Completion, Job, Lease, LogEntry, StoredDocument
 from bequest.engine.secret import Secret
@@ -76,7 +77,7 @@ class CrawlRig:
 
     def claim(self) -> Lease:
         """Claim the next page."""
-        (lease,) = self.manager.ask(ClaimJobs(kind="page", limit=1, lease_s=LEASE_S))
+        (lease,) = self.manager.ask(ClaimJobs(queue="crawl", terms=(KindTerms(kind="page"),), limit=1, lease_s=LEASE_S))
         found: Lease = lease
         return found
 
@@ -89,7 +90,9 @@ class CrawlRig:
     def crawl_all(self) -> list[Job]:
         """Crawl until no page is due, and return the jobs in the order that they were crawled."""
         crawled = []
-        while leases := self.manager.ask(ClaimJobs(kind="page", limit=1, lease_s=LEASE_S)):
+        while leases := self.manager.ask(
+            ClaimJobs(queue="crawl", terms=(KindTerms(kind="page"),), limit=1, lease_s=LEASE_S)
+        ):
             self.report(self.pages.crawl(leases[0]))
             crawled.append(self.job(leases[0].job_id))
         return crawled

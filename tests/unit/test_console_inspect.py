@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bequest.console.main import run_command
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, JobError, LogEntry, NewJob, State
 from bequest.engine.store import Store
 
@@ -22,8 +23,8 @@ def database(store: Store, tmp_path: Path) -> str:
         run_id = store.jobs.create([NewJob(kind="crawl", state=State.WAITING, config={"start_urls": [EVIL]})])[0].job_id
         store.jobs.update_metadata(run_id, {"auth_id": "wiki", "team": "docs"})
         pages = [NewJob(kind="page", key=str(number), config={"url": EVIL, "depth": number}) for number in range(4)]
-        store.jobs.spawn(run_id, pages, seal=True)
-        leases = store.leases.claim("page", 3, 60.0)
+        store.parents.spawn(run_id, pages, seal=True)
+        leases = store.claims.claim("default", (KindTerms(kind="page"),), 3, 60.0)
         ends: tuple[dict[str, Any], ...] = (
             {"state": State.COMPLETED},
             {"state": State.FAILED, "error": JobError(type="http_404", message=f"found {EVIL}")},
@@ -57,7 +58,7 @@ def test_jobs_lists_runs_without_their_queries(database: str, capsys: pytest.Cap
 def test_jobs_says_that_a_run_is_stalled(store: Store, database: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A run of which all that is left waits for a credential is listed as stalled."""
     with store.group():
-        (lease,) = store.leases.claim("page", 1, 60.0)
+        (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
         store.leases.complete([Completion(job_id=lease.job_id, token=lease.token, state=State.FAILED)])
 
     run_command(["jobs", "--db", database])

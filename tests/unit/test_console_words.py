@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+from job_record import job_record
 
 from bequest.console.words import counted, moment, printable, standing, what
 from bequest.engine.records import Counts, Job, Json, State
@@ -13,31 +14,7 @@ from bequest.engine.run_status import RunStatus
 
 def job(config: Json) -> Job:
     """Return a job with that config."""
-    return Job(
-        id=1,
-        kind="crawl",
-        state=State.WAITING,
-        config=config,
-        metadata={},
-        parent_id=None,
-        definition_id=None,
-        key=None,
-        priority=0,
-        attempts=0,
-        max_attempts=1,
-        sealed=True,
-        token=0,
-        waits_for=None,
-        error=None,
-        progress=None,
-        child_limit=None,
-        child_concurrency=None,
-        created_at=0,
-        run_at=0,
-        lease_until=None,
-        started_at=None,
-        finished_at=None,
-    )
+    return job_record(config=config)
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,8 @@ def test_definition_refuses_start_urls_that_are_no_list_of_any(value: object, fo
     """No URL at all, or one without a list around it, is refused."""
     said = refusal(start_urls=value)
 
-    assert said == f"wiki.toml: start_urls: expected a list of one or more http or https URLs, found {found}"
+    assert said.startswith("wiki.toml: start_urls: expected a list of one or more http or https URLs")
+    assert said.endswith(f"found {found}")
 
 
 @pytest.mark.parametrize("key", ["include", "exclude"])

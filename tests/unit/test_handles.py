@@ -26,6 +26,7 @@ from bequest.engine.errors import (
     SealError,
 )
 from bequest.engine.keys import Key
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Counts, State
 from bequest.engine.run_status import RunStatus
 from bequest.engine.secret import Secret
@@ -166,7 +167,7 @@ def test_cancelled_run_starts_no_further_page(rig: CrawlRig) -> None:
 
     assert run.cancel() == 3
 
-    assert rig.manager.ask(ClaimJobs(kind="page", limit=9, lease_s=9.0)) == []
+    assert rig.manager.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=9, lease_s=9.0)) == []
     assert (run.wait(), run.cancel()) == (State.CANCELLED, 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Job, JobError, Lease, LeaseRef, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -15,13 +16,13 @@ def run(store: Store, count: int) -> int:
     """Make a parent with so many pages and return its id."""
     with store.group():
         (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
-        store.jobs.spawn(parent.job_id, [NewJob(kind="page", max_attempts=2)] * count)
+        store.parents.spawn(parent.job_id, [NewJob(kind="page", max_attempts=2)] * count)
     return parent.job_id
 
 
 def claim(store: Store, limit: int = 1) -> list[Lease]:
     with store.group():
-        return store.leases.claim("page", limit, LEASE_S)
+        return store.claims.claim("default", (KindTerms(kind="page"),), limit, LEASE_S)
 
 
 def get(store: Store, job_id: int) -> Job:

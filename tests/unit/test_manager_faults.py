@@ -298,7 +298,7 @@ def test_callback_that_fails_keeps_no_answer_back(store: Store) -> None:
     def fail(_at: float) -> None:
         raise RuntimeError("the alarm is broken")
 
-    broken = ManagerActor.start(rig.watch, store, wake_at=fail, on_settled=lambda _: None)
+    broken = ManagerActor.start(rig.watch, store, wake_at=fail, on_ripe=lambda _: None)
     reply = Reply()
     broken.tell(Ask(CREATE, reply))
 

@@ -41,7 +41,7 @@ from bequest.actors.messages import (
 )
 from bequest.actors.query_messages import ListLogs, Query
 from bequest.actors.standing_messages import PARKED, Standing, WantJobs, bare_failure
-from bequest.engine.changes import Changes
+from bequest.engine.changes import Changes, Move
 from bequest.engine.definitions import Definition
 from bequest.engine.errors import (
     CredentialError,
@@ -53,6 +53,7 @@ from bequest.engine.errors import (
     MetadataError,
     TransitionError,
 )
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, JobError, LeaseRef, LogEntry, NewJob, Progress, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -146,7 +147,7 @@ def test_config_is_fixed_once_a_job_was_claimed(rig: ManagerRig) -> None:
     """Until then it can be replaced."""
     rig.ask(PAGE)
     rig.ask(UpdateJobConfig(job_id=1, config={"a": 1}))
-    (lease,) = rig.ask(ClaimJobs(kind="page", limit=1, lease_s=9.0))
+    (lease,) = rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=9.0))
 
     refused = answer_of(rig.address.ask_later(UpdateJobConfig(job_id=1, config={"a": 2})))
 
@@ -174,7 +175,7 @@ def test_metadata_merges_and_counts(rig: ManagerRig) -> None:
 def test_progress_is_the_holders(rig: ManagerRig) -> None:
     """Who holds the lease notes progress with its token, and nobody else does (I4)."""
     rig.ask(PAGE)
-    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=9.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=9.0))
     progress = Progress(done=3, total=9, message="reading")
 
     refused = answer_of(rig.address.ask_later(UpdateJobProgress(job_id=1, progress=progress)))
@@ -194,9 +195,9 @@ def test_run_is_seen_with_its_children(rig: ManagerRig) -> None:
     assert ids == [2, 3]
     assert (inheritance.metadata, inheritance.root_id) == ({"auth_id": "wiki"}, 1)
     assert rig.ask(GetRunStatus(job_id=1)).pages.pending == 2
-    assert [job.id for job in rig.ask(ListOpenRuns(kind="crawl"))] == [1]
+    assert [job.id for job in rig.ask(ListOpenRuns(kinds=("crawl",)))] == [1]
     assert rig.ask(CancelRun(job_id=1)) == 3
-    assert rig.ask(ListOpenRuns(kind="crawl")) == []
+    assert rig.ask(ListOpenRuns(kinds=("crawl",))) == []
 
 
 def test_log_lines_of_neighbours_keep_their_order(rig: ManagerRig) -> None:
@@ -215,7 +216,7 @@ def test_log_lines_of_neighbours_keep_their_order(rig: ManagerRig) -> None:
 def test_leases_are_renewed_released_and_reclaimed(rig: ManagerRig, clock: ManualClock) -> None:
     """Each of them replies what it came to, and a token that is stale changes nothing (I4)."""
     rig.ask_as_one_group(PAGE, PAGE)
-    rig.ask(ClaimJobs(kind="page", limit=2, lease_s=9.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=2, lease_s=9.0))
     held, stale = LeaseRef(job_id=1, token=1), LeaseRef(job_id=2, token=7)
 
     renewed = rig.ask(RenewLeases(leases=(held, stale), lease_s=99.0))
@@ -230,7 +231,7 @@ def test_leases_are_renewed_released_and_reclaimed(rig: ManagerRig, clock: Manua
 def test_neighbours_that_complete_one_job_are_told_apart(rig: ManagerRig) -> None:
     """Of two who report the same job in one group the holder is answered as such, and the other as stale."""
     rig.ask(PAGE)
-    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=9.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=9.0))
     reports = [
         CompleteJobs(completions=(Completion(job_id=1, token=token, state=State.COMPLETED),)) for token in (7, 1)
     ]
@@ -344,7 +345,7 @@ def test_worker_that_waits_is_concerned_by_due_work_alone(store: Store) -> None:
     """A change without work for it is not looked at."""
     hand = Hand()
     changes = Changes()
-    changes.touch(1, 2)
+    changes.move([Move(1, 2, "default", "page", None, 0)])
     before = hand.want().concerns(changes)
     changes.has_due_work = True
 

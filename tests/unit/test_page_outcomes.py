@@ -212,14 +212,16 @@ def test_page_with_a_broken_config_ends(rig: CrawlRig, config: object) -> None:
     rig.make_run()
     rig.crawl()
     parent = rig.manager.ask(CreateJob(job=NewJob(kind="crawl", state=WAITING))).job_id
-    rig.manager.ask(SpawnChildren(parent_id=parent, jobs=(NewJob(kind="page", config=config),), seal=True))
+    rig.manager.ask(
+        SpawnChildren(parent_id=parent, jobs=(NewJob(kind="page", queue="crawl", config=config),), seal=True)
+    )
 
     assert rig.crawl().state is FAILED
 
 
 def test_page_without_a_parent_fails(rig: CrawlRig) -> None:
     """There is nothing that it could inherit, and so nothing that it could be."""
-    rig.manager.ask(CreateJob(job=NewJob(kind="page", config={"url": URL, "depth": 0}, max_attempts=4)))
+    rig.manager.ask(CreateJob(job=NewJob(kind="page", queue="crawl", config={"url": URL, "depth": 0}, max_attempts=4)))
 
     job = rig.crawl()
 

@@ -4,36 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from job_record import job_record
 
 from bequest.engine.queries import JobView
-from bequest.engine.records import Counts, Job, JobError, Progress, State
+from bequest.engine.records import Counts, JobError, Progress, State
 from bequest.engine.run_status import status_of
 
-JOB = Job(
-    id=7,
-    kind="crawl",
-    state=State.WAITING,
-    config={},
-    metadata={},
-    parent_id=None,
-    definition_id=None,
-    key=None,
-    priority=0,
-    attempts=0,
-    max_attempts=1,
-    sealed=True,
-    token=0,
-    waits_for=None,
-    error=JobError(type="x", message="y"),
-    progress=Progress(done=1),
-    child_limit=None,
-    child_concurrency=None,
-    created_at=1.0,
-    run_at=1.0,
-    lease_until=None,
-    started_at=None,
-    finished_at=None,
-)
+JOB = job_record(id=7, error=JobError(type="x", message="y"), progress=Progress(done=1))
 STALLED = Counts(waiting=2, completed=1)
 
 

@@ -1,0 +1,62 @@
+"""Owns the thread on which callbacks of futures run, so that none holds up the manager, which sets them."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+JOIN_TIMEOUT_S = 10.0
+
+Call = Callable[[], object]
+
+
+class CallbackThread:
+    """Calls what it is given, in order; its thread begins with the first call."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def call(self, act: Call) -> None:
+        """Have *act* called soon; any thread may call."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bequest-callbacks", daemon=True)
+                self._thread.start()
+            self._calls.put(act)
+
+    def stop(self) -> None:
+        """Call what is left, and end the thread; a later call begins another."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._calls.put(None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(JOIN_TIMEOUT_S)
+
+    def _run(self) -> None:
+        while (act := self._calls.get()) is not None:
+            try:
+                act()
+            except Exception:
+                logger.exception("a future's callback failed")
+
+
+class LaterFuture(Future[T]):
+    """A future that is set by an actor; its callbacks run on *callbacks*, never on the actor's thread."""
+
+    def __init__(self, callbacks: CallbackThread) -> None:
+        super().__init__()
+        self._callbacks = callbacks
+
+    def add_done_callback(self, fn: Callable[[Future[T]], Any]) -> None:
+        """Have *fn* called with this future once it is done."""
+        super().add_done_callback(lambda _: self._callbacks.call(lambda: fn(self)))
