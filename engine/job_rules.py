@@ -40,8 +40,10 @@ def _numbers(job: NewJob) -> Iterator[str]:
         ("child_concurrency", 1, job.child_concurrency),
         ("max_child_failures", 0, job.max_child_failures),
     ):
-        if number is not None and not least <= number <= MAX_INTEGER:
-            yield f"{name} is at least {least} and has 64 bits, found {number}"
+        if number is not None and not least <= number:
+            yield f"{name} is at least {least}, found {number}"
+        elif number is not None and number > MAX_INTEGER:
+            yield f"{name} is at most {MAX_INTEGER}, found {number}"
 
 
 def _times(job: NewJob) -> Iterator[str]:

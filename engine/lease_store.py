@@ -172,7 +172,7 @@ class LeaseStore:
             int(_is_refunded(completion)),
             json_of(completion.error),
             self._database.now if run_at is None else run_at,
-            completion.waits_for,
+            None if _is_parent(completion) else completion.waits_for,
             None if result is None else encode_json(result, owner=f"result of job {completion.job_id}"),
             completion.own_step,
             int(_is_parent(completion)),
@@ -261,8 +261,6 @@ def _check(completion: Completion) -> None:
         raise InvalidJobError(f"a document comes with a completed page, not with a {completion.state} one")
     if _is_parent(completion) and completion.state is not State.COMPLETED:
         raise InvalidJobError(f"an attempt that ends as {completion.state} has no children")
-    if completion.waits_for is not None and completion.state is not State.WAITING:
-        raise InvalidJobError(f"an attempt that ends as {completion.state} waits for no credential")
     if completion.run_at is not None and not math.isfinite(completion.run_at):
         raise InvalidJobError(f"run_at is seconds since the epoch, found {completion.run_at}")
 

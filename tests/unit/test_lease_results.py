@@ -179,6 +179,15 @@ def test_child_that_no_row_can_hold_is_refused_whole(store: Store) -> None:
     assert (counts(store, job_id).total, get(store, job_id).state) == (0, State.RUNNING)
 
 
+def test_job_with_children_waits_for_no_credential(store: Store) -> None:
+    """It waits for its children, whatever else it named."""
+    job_id = make(store)
+
+    Worker(store).end(job_id, children=(work(),), waits_for="wiki")
+
+    assert (get(store, job_id).state, get(store, job_id).waits_for) == (WAITING, None)
+
+
 # Its own step
 
 
@@ -246,7 +255,6 @@ def test_own_step_whose_worker_is_gone_is_rescued(store: Store, clock: ManualClo
     [
         (State.RUNNING, {}, "an attempt does not end as running"),
         (State.CANCELLED, {}, "an attempt does not end as cancelled"),
-        (DONE, {"waits_for": "wiki"}, "an attempt that ends as completed waits for no credential"),
         (PENDING, {"run_at": math.inf}, "run_at is seconds since the epoch, found inf"),
         (PENDING, {"run_at": math.nan}, "run_at is seconds since the epoch, found nan"),
     ],
