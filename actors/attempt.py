@@ -99,21 +99,20 @@ class Attempts:
 
 def succeeded(kind: Kind[Any, Any], lease: Lease, context: JobContext, result: Any) -> Completion:
     """Return how an attempt ended that returned *result*; raises ``InvalidJobError`` and ``MetadataError`` for that."""
-    is_own_step = lease.own_step is OwnStep.RELEASED
-    has_after = bool(context.spawned) and kind.own_step is not None and not is_own_step
+    has_after = kind.own_step is not None and lease.own_step is not OwnStep.RELEASED
     return Completion(
         job_id=lease.job_id,
         token=lease.token,
         state=State.COMPLETED,
-        result=result_of(kind, lease, context, result),
+        result=result_of(kind, lease, result),
         children=tuple(context.spawned),
         own_step=OwnStep.AFTER_CHILDREN if has_after else OwnStep.NONE,
     )
 
 
-def result_of(kind: Kind[Any, Any], lease: Lease, context: JobContext, result: Any) -> Json:
+def result_of(kind: Kind[Any, Any], lease: Lease, result: Any) -> Json:
     """Return a result as plain JSON values, of the type that the kind promises where this is its last step."""
-    is_last = kind.own_step is None or lease.own_step is OwnStep.RELEASED or not context.spawned
+    is_last = kind.own_step is None or lease.own_step is OwnStep.RELEASED
     type_ = kind.result_type if is_last else Any
     return as_json(result, type_, asked=f"result of job {lease.job_id}")
 

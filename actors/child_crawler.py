@@ -11,10 +11,11 @@ import threading
 from collections.abc import Callable
 
 from ..engine.clock import Clock
-from ..engine.crawl_jobs import CRAWL, PAGE
+from ..engine.crawl_jobs import PAGE
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError
 from ..engine.limits import KindTerms
 from ..engine.records import Completion, Lease, LeaseRef
+from ..engine.steps import CRAWL
 from .address import Address
 from .messages import CompleteJobs, ReleaseLeases
 from .page_crawl import PageCrawl

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from ..engine.changes import Move
+from ..engine.errors import EngineError
 from ..engine.events import Event, EventsMissed, events_of
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,9 @@ class EventHub:
         self._lock = threading.Lock()
 
     def subscribe(self, buffer: int = BUFFER) -> Subscription:
-        """Return a subscription to all events from now on."""
+        """Return a subscription to all events from now on; raises ``EngineError`` for a buffer that holds none."""
+        if buffer < 1:
+            raise EngineError(f"a subscription's buffer holds at least 1 event, found {buffer}")
         subscription = Subscription(self, buffer)
         with self._lock:
             self._subscriptions = (*self._subscriptions, subscription)
@@ -134,5 +137,5 @@ class EventHub:
         for event in subscription:
             try:
                 callback(event)
-            except Exception:
+            except BaseException:  # sys.exit in it would end its thread, and nobody would know
                 logger.exception("an event's callback failed", extra={"event": event.number})

@@ -17,12 +17,13 @@ from typing import Any
 import pykka
 
 from ..engine.clock import Clock
-from ..engine.crawl_jobs import CRAWL, RUN, parent_metadata, run_job, seed_jobs
+from ..engine.crawl_jobs import RUN, parent_metadata, run_job, seed_jobs
 from ..engine.definitions import Definition, definition_from
 from ..engine.errors import BequestError, DefinitionError, InvalidJobError, TransitionError
 from ..engine.queries import JobView
 from ..engine.records import Created, Job, JobError, Json, LogEntry, State, StoredDefinition
 from ..engine.run_steps import Again, Seal, Spawn, StepState, Wait, next_move, parts_of
+from ..engine.steps import CRAWL
 from .address import Address
 from .asking import Ask, answer
 from .control_messages import RetryJob

@@ -30,9 +30,10 @@ def child(
 ) -> Child:
     """Return a child for ``Engine.enqueue(..., children=[...])``, perhaps with children of its own.
 
-    *on_failure* says what its failure does to its parent. Raises ``InvalidJobError``.
+    *on_failure* says what its failure does to its parent; the options are those of ``Engine.enqueue`` but for
+    ``delay_s``. Raises ``InvalidJobError``.
     """
-    job = kind.new_job(config, on_failure=OnFailure(on_failure), **options)
+    job = kind.new_job(config, on_failure=on_failure, **options)
     if children:
         job = msgspec.structs.replace(job, state=State.WAITING, own_step=OwnStep.AFTER_CHILDREN)
     return Child(job=job, children=tuple(children))

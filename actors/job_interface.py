@@ -20,7 +20,7 @@ from .control_messages import CancelJobs, CountJobs, ListPauses, PauseJobs, Resu
 from .event_hub import BUFFER, Callback, EventHub, Subscription
 from .flow_messages import Child, CreateFlow
 from .job_handle import JobHandle
-from .kinds import Handler, Kind, Kinds, RunIn, Terms
+from .kinds import Handler, Kind, Kinds, RunIn, Terms, fields_of
 from .messages import CreateJob, CreateJobs
 from .query_messages import ListJobs
 from .standing_messages import AwaitIdle
@@ -217,18 +217,7 @@ def checked(options: JobOptions, now: float) -> dict[str, Any]:
         if "run_at" in fields:
             raise InvalidJobError("run_at and delay_s exclude each other; give one of them")
         fields["run_at"] = now + delay_s
-    try:
-        for name, type_ in (("key_scope", KeyScope), ("on_clash", OnClash)):
-            if name in fields:
-                fields[name] = type_(fields[name])
-    except ValueError as error:
-        raise InvalidJobError(f"asked for a job, found that {error}") from None
-    if "tags" in fields:
-        fields["tags"] = tuple(fields["tags"])
-    unknown = fields.keys() - NewJob.__struct_fields__
-    if unknown:
-        raise InvalidJobError(f"asked for a job with {', '.join(sorted(unknown))}, found no option of that name")
-    return fields
+    return fields_of(fields)
 
 
 def parent_of(job: NewJob) -> NewJob:

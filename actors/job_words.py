@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..engine.errors import InvalidJobError
-from ..engine.job_inserts import check_job
+from ..engine.job_rules import check_job
 from ..engine.json_values import MAX_INTEGER, encode_json, encode_object
 from ..engine.log_levels import check_level
 from ..engine.records import Json, LogEntry, NewJob, OnFailure, Progress, Record

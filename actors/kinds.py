@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
 import msgspec
 
+from ..engine.crawl_jobs import PAGE, RUN_KINDS
 from ..engine.errors import InvalidJobError
 from ..engine.json_values import encode_json
 from ..engine.limits import KindTerms
-from ..engine.records import DEFAULT_QUEUE, Json, NewJob, Record
+from ..engine.records import DEFAULT_QUEUE, Json, KeyScope, NewJob, OnClash, OnFailure, Record
 from ..engine.retries import Retry
 
 C = TypeVar("C")
 R = TypeVar("R")
 RunIn = Literal["thread", "process"]
+RESERVED = RUN_KINDS | {PAGE}
+OPTIONS = (  # of a job, which may differ from what its kind says
+    *("queue", "run_at", "priority", "partition", "tags", "metadata", "max_attempts", "timeout_s", "key", "key_scope"),
+    *("key_period_s", "on_clash", "on_failure", "max_child_failures"),
+)
+WORDS: Mapping[str, type[KeyScope | OnClash | OnFailure]] = {
+    "key_scope": KeyScope,
+    "on_clash": OnClash,
+    "on_failure": OnFailure,
+}
 Handler = Callable[..., Any]  # of a JobContext and, where it takes one, a config; perhaps async
 
 
@@ -62,7 +73,10 @@ class Kind(Generic[C, R]):
         return handler
 
     def new_job(self, config: Any, **options: Any) -> NewJob:
-        """Return a job of this kind; raises ``InvalidJobError`` naming the field that is wrong."""
+        """Return a job of this kind; the options are ``OPTIONS``, the words of enums as texts too.
+
+        Raises ``InvalidJobError`` naming the option, or the field of *config*, that is wrong.
+        """
         return NewJob(
             kind=self.name,
             config=self.checked(config),
@@ -71,7 +85,7 @@ class Kind(Generic[C, R]):
                 "max_attempts": self.terms.retry.max_attempts,
                 "max_child_failures": self.terms.max_child_failures,
                 "timeout_s": self.terms.timeout_s,
-                **options,
+                **fields_of(options),
             },
         )
 
@@ -105,6 +119,8 @@ class Kinds:
 
     def add(self, kind: Kind[Any, Any]) -> None:
         """Register *kind*; raises ``InvalidJobError`` when its name is taken."""
+        if kind.name in RESERVED:
+            raise InvalidJobError(f"asked to register kind {kind.name!r}, which is the crawler's; choose another name")
         with self._lock:
             if kind.name in self._kinds:
                 raise InvalidJobError(f"asked to register kind {kind.name!r}, found it registered; choose another name")
@@ -127,26 +143,67 @@ class Kinds:
         return {kind.terms.queue for kind in self._kinds.values()}
 
 
+def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *options* as fields of a ``NewJob``; raises ``InvalidJobError`` for one that is none."""
+    fields = dict(options)
+    unknown = fields.keys() - set(OPTIONS)
+    if unknown:
+        raise InvalidJobError(f"asked for a job with {', '.join(sorted(unknown))}, found no option of that name")
+    for name, type_ in WORDS.items():
+        if name in fields:
+            try:
+                fields[name] = type_(fields[name])
+            except ValueError as error:
+                raise InvalidJobError(f"asked for a job with {name}, found that {error}") from None
+    if "tags" in fields:
+        fields["tags"] = tuple(fields["tags"])
+    return fields
+
+
 def types_of(handler: Handler, name: str) -> tuple[Any, Any]:
     """Return the types of a handler's config (None where it takes none) and result, from its annotations.
 
     Raises ``InvalidJobError`` for a handler that cannot be called with a job and a config.
     """
+    if not callable(handler):
+        raise InvalidJobError(f"the handler of {name!r} is a function, found a {type(handler).__name__}")
     parameters = list(inspect.signature(handler).parameters.values())
-    if not 1 <= len(parameters) <= 2 or any(one.kind is one.KEYWORD_ONLY for one in parameters):
+    if not 1 <= len(parameters) <= 2 or not all(map(is_positional, parameters)):
         raise InvalidJobError(
             f"the handler of {name!r} takes a job and perhaps a config, found {len(parameters)} parameters"
         )
-    try:
-        hints = get_type_hints(handler)
-    except (NameError, TypeError) as error:
-        raise InvalidJobError(f"the handler of {name!r} has a type that cannot be found: {error}") from None
     config_type = None
     if len(parameters) == 2:
-        config_type = hints.get(parameters[1].name)
+        config_type = hint_of(handler, parameters[1].name, name)
         if config_type is None:
             raise InvalidJobError(f"the handler of {name!r} says no type for its parameter {parameters[1].name!r}")
-    return config_type, hints.get("return", Any)
+    result_type = hint_of(handler, "return", name)
+    return config_type, Any if result_type is None else result_type
+
+
+def is_positional(parameter: inspect.Parameter) -> bool:
+    """Whether *parameter* takes one value by its place."""
+    return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+
+
+def hint_of(handler: Handler, parameter: str, name: str) -> Any:
+    """Return one of a handler's annotations, None where there is none.
+
+    The others are not looked at: that of the job may be imported for type checkers alone.
+    """
+    owner: Any = handler if hasattr(handler, "__annotations__") else type(handler).__call__
+    owner = inspect.unwrap(owner)
+    annotations = getattr(owner, "__annotations__", {})
+    if parameter not in annotations:
+        return None
+
+    def only() -> None: ...
+
+    only.__annotations__ = {parameter: annotations[parameter]}
+    try:
+        return get_type_hints(only, globalns=getattr(owner, "__globals__", {}))[parameter]
+    except (NameError, TypeError) as error:
+        raise InvalidJobError(f"the handler of {name!r} has a type that cannot be found: {error}") from None
 
 
 def check_importable(handler: Handler, name: str) -> None:

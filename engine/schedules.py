@@ -20,7 +20,7 @@ import msgspec
 
 from .errors import InvalidJobError
 from .fire_times import Rule, check_rule, fire_times, next_time
-from .job_inserts import check_job
+from .job_rules import check_job
 from .json_values import encode_json, encode_object
 from .records import KeyScope, NewJob, OnClash, Record
 
