@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
 import msgspec
@@ -191,8 +192,8 @@ def hint_of(handler: Handler, parameter: str, name: str) -> Any:
 
     The others are not looked at: that of the job may be imported for type checkers alone.
     """
-    owner: Any = handler if hasattr(handler, "__annotations__") else type(handler).__call__
-    owner = inspect.unwrap(owner)
+    owner: Any = handler.func if isinstance(handler, partial) else handler
+    owner = inspect.unwrap(owner if hasattr(owner, "__annotations__") else type(owner).__call__)
     annotations = getattr(owner, "__annotations__", {})
     if parameter not in annotations:
         return None
