@@ -82,12 +82,11 @@ class DueLanes:
                 yield window
             else:  # of the last ones there may be few
                 yield Window((*window.lanes, *until(after, first)), first.end if first.end < after else None)
-        if first.end < after:
-            for window in rest_of(look, first.end):
-                is_last = window.end is None or window.end >= after
-                yield Window(until(after, window), None if is_last else window.end)
-                if is_last:
-                    return
+        end = first.end if first.end < after else None
+        while end is not None:
+            window = look(end)
+            end = None if window.end is None or window.end >= after else window.end
+            yield Window(until(after, window), end)
 
     def _window(self, queue: str, kinds: Sequence[str], size: int, after: Lane) -> Window:
         values = (queue, msgspec.json.encode(kinds).decode(), *after, size)

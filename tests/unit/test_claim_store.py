@@ -212,6 +212,20 @@ def test_claim_looks_further_when_the_first_lanes_may_start_nothing(
     assert worker.take(9) == []
 
 
+def test_claim_goes_round_again_while_places_are_left(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once all of many lanes had their turn in vain, one that may start more has another."""
+    monkeypatch.setattr(due_lanes, "LANES_AT_ONCE", 2)
+    for partition in "bcdef":
+        make(store, "mail", partition=partition)
+    for _ in range(3):
+        make(store, partition="a")
+    make(store, "mail", queue="other")
+    Worker(store, "mail", queue="other").take()
+    worker = Worker(store, "work", KindTerms(kind="mail", concurrency=1))
+
+    assert partitions(store, worker.take(2)) == "aa"
+
+
 # Within limits
 
 
