@@ -156,6 +156,7 @@ def test_retry_of_a_parent_takes_its_own_step_again(store: Store, ended: str) ->
 
     assert retry(store, root) == 1
     assert states(store, root, child) == [PENDING, DONE]
+    assert get(store, root).own_step is OwnStep.RELEASED
     Worker(store).end(root, result=5)
     assert (get(store, root).state, get(store, root).result) == (DONE, 5)
 
