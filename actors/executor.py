@@ -158,8 +158,10 @@ class ExecutorActor(SupervisedActor):
         return len(runs)
 
     def _take_up(self, parent: Job) -> None:
-        if parent.kind not in (CRAWL, RUN) or parent.parent_id is not None:
-            return  # a flow that its own spawner seals, or the crawl of a step, which its run looks after
+        if parent.kind == CRAWL and parent.parent_id is not None:
+            parent = self._manager.ask(GetJob(job_id=parent.parent_id))  # the crawl of a step: its run knows how
+        if parent.kind not in (CRAWL, RUN):
+            return  # a flow that its own spawner seals
         try:
             self._go_on(parent)
         except (DefinitionError, InvalidJobError) as error:
