@@ -10,8 +10,8 @@ from store_rig import LEASE_S, Worker, get, make, parent, spawn, states, work
 
 from bequest.actors.messages import FallDue
 from bequest.engine import due_lanes
-from bequest.engine.control_store import Pause, PauseScope
 from bequest.engine.limits import KindTerms, Rate
+from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.records import LeaseRef, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock

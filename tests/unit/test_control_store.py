@@ -8,9 +8,9 @@ import pytest
 from store_rig import BROKEN, Worker, get, judge, make, parent, spawn, states, work
 
 from bequest import Definition
-from bequest.engine.control_store import Pause, PauseScope
 from bequest.engine.crawl_jobs import parent_job, run_job
 from bequest.engine.errors import JobNotFoundError, TransitionError
+from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.records import Document, JobError, KeyScope, LogEntry, NewJob, OwnStep, Progress, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock

@@ -6,9 +6,9 @@ import pytest
 from store_rig import make, parent, work
 
 from bequest.engine import due_lanes
-from bequest.engine.control_store import Pause, PauseScope
 from bequest.engine.due_lanes import DueLane, Window
 from bequest.engine.limits import Lane
+from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 

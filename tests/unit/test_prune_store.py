@@ -9,9 +9,9 @@ import pytest
 
 from bequest.engine import prune_queries
 from bequest.engine.archive import Archived, Part, line_of
-from bequest.engine.control_store import Pause, PauseScope
 from bequest.engine.errors import JobNotFoundError, TransitionError
 from bequest.engine.limits import KindTerms
+from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.prune_queries import Prunable
 from bequest.engine.records import (
     Completion,

@@ -10,12 +10,13 @@ import pytest
 from store_rig import Worker, make, parent, spawn, work
 
 from bequest.engine.claim_store import claim_statement
-from bequest.engine.control_store import TAKEN, Pause, PauseScope
+from bequest.engine.control_store import TAKEN
 from bequest.engine.database import Row, Value
 from bequest.engine.due_lanes import DUE_LANES
 from bequest.engine.job_inserts import INSERT_KEYED, LAPSE
 from bequest.engine.limits import KindTerms, Rate
 from bequest.engine.parent_store import RIPE
+from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.queries import GOING_ON
 from bequest.engine.records import KeyScope, LeaseRef, State
 from bequest.engine.store import Store
