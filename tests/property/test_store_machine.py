@@ -304,32 +304,6 @@ class StoreMachine(StoreWork):
         assert name in self.stored
         self.stored.discard(name)
 
-    # What happens to the process
-
-    @rule(keys=st.lists(KEYS, min_size=1, max_size=3))
-    def undo(self, keys: list[str | None]) -> None:
-        """A group that raises leaves nothing (I12)."""
-        try:
-            with self.store.group():
-                self.store.jobs.create([NewJob(kind="page", key=key) for key in keys])
-                self.store.claims.claim("default", TERMS, 2, LEASE_S)
-                raise KeyError  # noqa: TRY301
-        except (KeyError, BequestError):
-            pass
-
-    @rule()
-    def reopen(self) -> None:
-        """Closing and opening changes no row (I1, I19)."""
-        self.store.close()
-        self.store = Store.open(self.folder / "jobs.db", clock=self.clock)
-
-
-def keyed(key: str | None, scope: KeyScope) -> dict[str, Any]:
-    """Return the fields of a job that is about its key."""
-    if key is None:
-        return {}
-    return {"key": key, "key_scope": scope, "key_period_s": PERIOD_S if scope is KeyScope.PERIOD else None}
-
     # What housekeeping does
 
     @rule(states=st.sets(st.sampled_from(sorted(FINAL_STATES)), min_size=1), at_once=st.integers(1, 3))
@@ -355,6 +329,32 @@ def keyed(key: str | None, scope: KeyScope) -> dict[str, Any]:
             self.pauses.discard(("run", str(one)))
         self.documents = {url: one for url, one in self.documents.items() if one not in gone}
         self.leases = [lease for lease in self.leases if lease.job_id not in gone]
+
+    # What happens to the process
+
+    @rule(keys=st.lists(KEYS, min_size=1, max_size=3))
+    def undo(self, keys: list[str | None]) -> None:
+        """A group that raises leaves nothing (I12)."""
+        try:
+            with self.store.group():
+                self.store.jobs.create([NewJob(kind="page", key=key) for key in keys])
+                self.store.claims.claim("default", TERMS, 2, LEASE_S)
+                raise KeyError  # noqa: TRY301
+        except (KeyError, BequestError):
+            pass
+
+    @rule()
+    def reopen(self) -> None:
+        """Closing and opening changes no row (I1, I19)."""
+        self.store.close()
+        self.store = Store.open(self.folder / "jobs.db", clock=self.clock)
+
+
+def keyed(key: str | None, scope: KeyScope) -> dict[str, Any]:
+    """Return the fields of a job that is about its key."""
+    if key is None:
+        return {}
+    return {"key": key, "key_scope": scope, "key_period_s": PERIOD_S if scope is KeyScope.PERIOD else None}
 
 
 def prune_all(store: Store, retention: Retention, at_once: int) -> list[int]:
