@@ -55,6 +55,10 @@ class Model:
                 return not self.state.is_final and self.token == 0
         return True
 
+    def holds_for_a_period(self, now: float) -> bool:
+        """Whether its key keeps others out until a time that has not come."""
+        return self.scope is KeyScope.PERIOD and self.holds_key and self.key_until > now
+
     def be_due(self, now: float) -> None:
         """Make it claimable at once."""
         self.state, self.waits_for, self.run_at = State.PENDING, None, now

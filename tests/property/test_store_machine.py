@@ -308,10 +308,15 @@ class StoreMachine(StoreWork):
 
     @rule(states=st.sets(st.sampled_from(sorted(FINAL_STATES)), min_size=1), at_once=st.integers(1, 3))
     def prune(self, states: set[State], at_once: int) -> None:
-        """Prune what has ended so: runs go whole, nothing else goes, and a late result of theirs is refused (I4)."""
+        """Prune what has ended so: runs go whole, nothing else goes, and a late result of theirs is refused (I4).
+
+        A job that holds its key for a period stays until that has passed (I11).
+        """
         completed, failed, cancelled = (0.0 if state in states else math.inf for state in STATES[3:])
         retention = Retention(completed_s=completed, failed_s=failed, cancelled_s=cancelled)
-        roots = [one for one, job in self.jobs.items() if job.parent is None and job.state in states]
+        now = self.clock.now()
+        ended = [one for one, job in self.jobs.items() if job.parent is None and job.state in states]
+        roots = [one for one in ended if not self.jobs[one].holds_for_a_period(now)]
         gone = {one for root in roots for one in self.jobs.line_below(root)}
 
         archived = prune_all(self.store, retention, at_once)
