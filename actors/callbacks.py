@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
+
+from ..engine.errors import ForkError
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +59,22 @@ class LaterFuture(Future[T]):
     def __init__(self, callbacks: CallbackThread) -> None:
         super().__init__()
         self._callbacks = callbacks
+        self._pid = os.getpid()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Return the result; raises ``ForkError`` in a forked child, where it never comes."""
+        self._check_process()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return the error, or None; raises ``ForkError`` as ``result`` does."""
+        self._check_process()
+        return super().exception(timeout)
 
     def add_done_callback(self, fn: Callable[[Future[T]], Any]) -> None:
         """Have *fn* called with this future once it is done."""
         super().add_done_callback(lambda _: self._callbacks.call(lambda: fn(self)))
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise ForkError

@@ -7,6 +7,7 @@ is told how many. Callbacks run on one thread of the hub's, never on the manager
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from ..engine.changes import Move
-from ..engine.errors import EngineError
+from ..engine.errors import EngineError, ForkError
 from ..engine.events import Event, EventsMissed, events_of
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Subscription:
         self._lost_count = 0
         self._is_closed = False
         self._changed = threading.Condition()
+        self._pid = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +52,11 @@ class Subscription:
             yield event
 
     def get(self, timeout_s: float | None = None) -> Event | None:
-        """Return the next event; None after *timeout_s* seconds without one, and once all is read and it is closed."""
+        """Return the next event; None after *timeout_s* seconds without one, and once all is read and it is closed.
+
+        Raises ``ForkError`` in a forked child, where no event can come.
+        """
+        check_process(self._pid)
         with self._changed:
             self._changed.wait_for(lambda: self._events or self._is_closed, timeout_s)
             if self._lost_count:
@@ -90,9 +96,14 @@ class EventHub:
         self._threads: list[threading.Thread] = []
         self._next = 1
         self._lock = threading.Lock()
+        self._pid = os.getpid()
 
     def subscribe(self, buffer: int = BUFFER) -> Subscription:
-        """Return a subscription to all events from now on; raises ``EngineError`` for a buffer that holds none."""
+        """Return a subscription to all events from now on.
+
+        Raises ``EngineError`` for a buffer that holds none, and ``ForkError`` in a forked child.
+        """
+        check_process(self._pid)
         if buffer < 1:
             raise EngineError(f"a subscription's buffer holds at least 1 event, found {buffer}")
         subscription = Subscription(self, buffer)
@@ -139,3 +150,9 @@ class EventHub:
                 callback(event)
             except BaseException:  # sys.exit in it would end its thread, and nobody would know
                 logger.exception("an event's callback failed", extra={"event": event.number})
+
+
+def check_process(pid: int) -> None:
+    """Raise ``ForkError`` unless this process is *pid*."""
+    if os.getpid() != pid:
+        raise ForkError

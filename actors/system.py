@@ -115,7 +115,8 @@ class Engine(JobInterface, Housekeeping):
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        self.stop()
+        if os.getpid() == self._pid:  # a forked child that leaves the block stops nothing, and may be on its way out
+            self.stop()
 
     def start(self) -> None:
         """Open the database as its one owner, start the actors and go on with every unfinished run, unless told not to.
@@ -358,6 +359,7 @@ class Engine(JobInterface, Housekeeping):
         return self.credentials.vault().open(sealed)
 
     def _kind_added(self, kind: Kind[Any, Any]) -> None:
+        self._check_process()
         with self._lifecycle:
             if self._team is not None:
                 self._team.work_on([kind.terms.queue])
