@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.clock import Clock
-from ..engine.errors import InvalidJobError, JobCancelledError, MetadataError
+from ..engine.errors import InvalidJobError, JobCancelledError, LogLevelError, MetadataError
 from ..engine.records import Completion, JobError, Json, Lease, OwnStep, State
 from ..engine.retries import Discard, Snooze
 from .async_runner import LEAVE_S, AsyncRunner
@@ -81,7 +81,7 @@ class Attempts:
         """Return in how many seconds to try again, or None; raises whatever the policy does."""
         if isinstance(error, Snooze):
             return finite(error.delay_s, kind.name)
-        never = isinstance(error, Discard | InvalidJobError | MetadataError | JobCancelledError)
+        never = isinstance(error, Discard | InvalidJobError | MetadataError | LogLevelError | JobCancelledError)
         if never or not kind.terms.retry.admits(error):
             return None
         return finite(kind.terms.retry.delay_s(lease.attempts, jitter=self._jitter()), kind.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,35 +48,37 @@ def test_forked_child_is_refused_and_harms_nothing(tmp_path: Path, way: str, cod
 HOLDER = """
 import os, sys
 from bequest import Engine
+reading, writing = os.pipe()
 with Engine(sys.argv[1]):
     if os.fork() == 0:
-        sys.stdin.read()
+        os.close(writing)
+        os.read(reading, 1)  # until the parent has ended
         os._exit(0)
     print("forked", flush=True)
     sys.stdin.readline()
 print("stopped", flush=True)
+sys.stdin.readline()
 """
 
 
 def test_forked_child_holds_no_lock(tmp_path: Path) -> None:
     """While the parent runs it owns the file; once it has stopped another engine can, though the child lives on."""
     database = tmp_path / "jobs.db"
-    reading, writing = os.pipe()
     with subprocess.Popen(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", HOLDER, database],
-        stdin=reading,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as parent:
-        os.close(reading)
+        assert parent.stdin is not None
         assert parent.stdout is not None
         assert parent.stdout.readline() == "forked\n"
         with pytest.raises(DatabaseOwnedError), Engine(database):
             pass
 
-        os.write(writing, b"\n")
+        parent.stdin.write("\n")
+        parent.stdin.flush()
 
         assert parent.stdout.readline() == "stopped\n"
         with Engine(database) as engine:
             assert engine.jobs() == []
-        os.close(writing)

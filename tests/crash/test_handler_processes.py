@@ -89,7 +89,7 @@ FAULTS = {  # what the handler does, the type of the error, and what its message
     "wide": ("InvalidJobError", "Expected `str`"),
     "opaque": ("InvalidJobError", "cannot be written as JSON"),
     "discards": ("Discard", "of no use"),
-    "misspeaks": ("InvalidJobError", "LOUD"),
+    "misspeaks": ("LogLevelError", "LOUD"),
     "asks_for_too_much": ("TypeError", "not to be sent"),
 }
 

@@ -223,7 +223,7 @@ def test_what_a_handler_says_is_checked_where_it_stands(say: Callable[[JobContex
         say(job, good)
 
     with leaving_no_thread(), engine:
-        assert failed_with(ended(engine, bad)) in ("InvalidJobError", "MetadataError")
+        assert failed_with(ended(engine, bad)) in ("InvalidJobError", "LogLevelError", "MetadataError")
         assert is_unharmed(engine)
 
 
