@@ -14,12 +14,7 @@ from typing import Any, NamedTuple
 from ..engine.errors import EngineStoppedError, JobCancelledError
 from .job_context import JobContext
 from .loop_thread import LoopThread
-
-LEAVE_S = 5.0  # what a handler that was cancelled has for cleaning up
-
-
-class TimedOutError(Exception):
-    """The attempt took longer than its timeout."""
+from .timeouts import LEAVE_S, timed_out
 
 
 class Outcome(NamedTuple):
@@ -136,8 +131,3 @@ class AsyncRunner:
     def _end_if_idle(loop: SharedLoop) -> None:
         if loop.is_retired and not loop.running:
             loop.thread.end_soon()
-
-
-def timed_out(timeout_s: float | None) -> TimedOutError:
-    """Return the error of an attempt that took too long."""
-    return TimedOutError(f"no end within {timeout_s:g} s")

@@ -11,20 +11,23 @@ import math
 import os
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engine.clock import Clock
-from ..engine.errors import InvalidJobError, JobCancelledError, LogLevelError, MetadataError
+from ..engine.errors import EngineStoppedError, InvalidJobError, JobCancelledError, LogLevelError, MetadataError
 from ..engine.records import Completion, JobError, Json, Lease, OwnStep, State
 from ..engine.retries import Discard, Snooze
-from .async_runner import LEAVE_S, AsyncRunner
+from .forks import end_fork
 from .job_context import JobContext
 from .kinds import Handler, Kind, as_json
-from .process_child import end_fork
-from .process_runner import ProcessRunner
 from .sent_errors import message_of
+from .timeouts import LEAVE_S
+
+if TYPE_CHECKING:
+    from .async_runner import AsyncRunner
+    from .process_runner import ProcessRunner
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +45,10 @@ class Attempts:
     def __init__(self, clock: Clock, jitter: Callable[[], float]) -> None:
         self._clock = clock
         self._jitter = jitter
-        self._loops = AsyncRunner()
-        self._processes = ProcessRunner()
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        self._loops: AsyncRunner | None = None
+        self._processes: ProcessRunner | None = None
 
     def run(self, kind: Kind[Any, Any], lease: Lease, context: JobContext) -> Completion:
         """Return how the attempt ended; raises nothing."""
@@ -74,8 +79,11 @@ class Attempts:
 
     def stop(self) -> list[threading.Thread]:
         """End the loop and the processes; return the threads that did not end."""
-        self._processes.stop()
-        return self._loops.stop()
+        with self._lock:
+            self._is_stopped = True
+        if self._processes is not None:
+            self._processes.stop()
+        return [] if self._loops is None else self._loops.stop()
 
     def _delay_s(self, kind: Kind[Any, Any], lease: Lease, error: BaseException) -> float | None:
         """Return in how many seconds to try again, or None; raises whatever the policy does."""
@@ -90,11 +98,33 @@ class Attempts:
         handler = handler_of(kind, lease)
         has_config = not takes_no_config(handler)
         if kind.terms.run_in == "process":
-            return self._processes.run(handler, kind, lease, context, has_config=has_config)
+            return self._process_runner().run(handler, kind, lease, context, has_config=has_config)
         result = handler(context, kind.read(lease.config)) if has_config else handler(context)
         if inspect.iscoroutine(result):
-            return self._loops.run(result, context, timeout_s=timeout_of(kind, lease))
+            return self._async_runner(result).run(result, context, timeout_s=timeout_of(kind, lease))
         return result
+
+    def _process_runner(self) -> ProcessRunner:
+        """Return it; what it needs is imported with the first job that needs it, for a start is to be quick."""
+        with self._lock:
+            if self._is_stopped:
+                raise EngineStoppedError
+            if self._processes is None:
+                from .process_runner import ProcessRunner
+
+                self._processes = ProcessRunner()
+            return self._processes
+
+    def _async_runner(self, coroutine: Coroutine[Any, Any, Any]) -> AsyncRunner:
+        with self._lock:
+            if self._is_stopped:
+                coroutine.close()
+                raise EngineStoppedError
+            if self._loops is None:
+                from .async_runner import AsyncRunner
+
+                self._loops = AsyncRunner()
+            return self._loops
 
 
 def succeeded(kind: Kind[Any, Any], lease: Lease, context: JobContext, result: Any) -> Completion:

@@ -10,7 +10,7 @@ import logging
 import queue
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -49,13 +49,13 @@ class Runnable(Protocol):
 
 
 class Forever:
-    """Runs *engine* until something ends that; *service* is told."""
+    """Runs *engine* until something ends that; the service manager that *environment* names is told."""
 
-    def __init__(self, engine: Runnable, clock: Clock, *, grace_s: float, service: ServiceManager) -> None:
+    def __init__(self, engine: Runnable, clock: Clock, *, grace_s: float, environment: Mapping[str, str]) -> None:
         self._engine = engine
         self._clock = clock
         self._grace_s = grace_s
-        self._service = service
+        self._service = ServiceManager(environment)
         self._heard: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # signals; None once it has stopped
         self._beat_at = clock.monotonic()
         self._asked: pykka.Future[Any] | None = None  # whether the manager answers

@@ -71,13 +71,9 @@ class HandlerPool:
         self._running: dict[threading.Thread, Running] = {}
         self._done: list[Completion] = []
         self._means: dict[str, float] = {}  # seconds by kind
-        self._threads: set[threading.Thread] = set()  # all that were not given up
+        self._threads: set[threading.Thread] = set()  # all that were not given up; each begins when it is needed
+        self._idle = 0  # of them, how many wait
         self._is_drained = False
-
-    def start(self) -> None:
-        """Start the threads."""
-        for _ in range(self._slots):
-            self._start_thread()
 
     def add(self, leases: tuple[Lease, ...]) -> tuple[Lease, ...]:
         """Run these jobs as threads come free; return those that are not begun any more."""
@@ -86,6 +82,7 @@ class HandlerPool:
                 return leases
             self._leased.extend(leases)
             self._changed.notify(len(leases))
+            self._start_missing()
             return ()
 
     @property
@@ -123,9 +120,8 @@ class HandlerPool:
             ]
             for thread, one in late:
                 self._give_up(thread, one)
+            self._start_missing()
         self._working.abandon(thread for thread, _ in late)
-        for _ in late:
-            self._start_thread()
         return [one for _, one in late]
 
     def next_deadline_in(self) -> float | None:
@@ -180,12 +176,13 @@ class HandlerPool:
         self._threads.discard(thread)
         self._working.end(thread)
 
-    def _start_thread(self) -> None:
-        # A daemon, because a handler that never returns must not keep the program from ending.
-        thread = threading.Thread(target=self._work, name=f"bequest-{self._name}", daemon=True)
-        with self._changed:
+    def _start_missing(self) -> None:
+        """Start threads for what waits, where none is idle and a slot is free; under the lock."""
+        for _ in range(min(len(self._leased) - self._idle, self._slots - len(self._threads))):
+            # A daemon, because a handler that never returns must not keep the program from ending.
+            thread = threading.Thread(target=self._work, name=f"bequest-{self._name}", daemon=True)
+            thread.start()
             self._threads.add(thread)
-        thread.start()
 
     def _work(self) -> None:
         thread = threading.current_thread()
@@ -203,7 +200,9 @@ class HandlerPool:
     def _next(self, thread: threading.Thread) -> Running | None:
         with self._changed:
             while not self._leased and not self._is_drained:
+                self._idle += 1
                 self._changed.wait()
+                self._idle -= 1
             if self._is_drained:
                 return None
             lease = self._leased.popleft()

@@ -12,7 +12,6 @@ import inspect
 import os
 import select
 import signal
-import sys
 import threading
 from multiprocessing import spawn
 from multiprocessing.connection import Connection
@@ -23,6 +22,7 @@ import msgspec
 from ..engine.errors import InvalidJobError, JobCancelledError
 from ..engine.json_values import decode_json
 from ..engine.records import Job, Json, NewJob, OnFailure, State
+from .forks import end_fork
 from .job_interface import JobOptions, checked
 from .job_words import on_failure_of
 from .kinds import Handler, Kind, types_of
@@ -178,18 +178,6 @@ def perform(task: Task, connection: Connection) -> Returned | Raised:
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and harms only its job
         end_fork(own, error)
         return Raised(packed(error, without=__file__))
-
-
-def end_fork(own: int, error: BaseException | None) -> None:
-    """End the process here where it is not *own*: a handler forked it, and let it return or raise into our code.
-
-    None of the engine's threads are in it.
-    """
-    if os.getpid() == own:
-        return
-    code = error.code if isinstance(error, SystemExit) else int(error is not None)
-    sys.stdout.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def as_plain(result: Any) -> Json:

@@ -133,7 +133,7 @@ class Engine(JobInterface, Housekeeping):
             try:
                 self._start_actors(self._store)
                 self.manager.ask(ReclaimLeases())
-                self._start_team()
+                self._work_on(self.kinds.queues())
                 if not self._resumes:
                     self.manager.ask(OfferOnly(parent_ids=()))
                 elif self._executor.ask(TakeUpRuns(), timeout_s=START_TIMEOUT_S) or self.schedules.makes_runs():
@@ -173,27 +173,25 @@ class Engine(JobInterface, Housekeeping):
     def run_forever(self, *, grace_s: float = 30.0, notify: bool = False) -> Health:
         """Start, unless it runs, and run until SIGTERM, SIGINT, or a ``stop`` from elsewhere; return the health then.
 
-        The first signal stops with that grace, the second without. Signals are only taken from the main thread, and
-        given back in the end. With *notify* systemd is told, and its watchdog while the manager answers. Raises
-        ``EngineFailedError``, stopped, when a part of the engine kept dying: let the program end and be started again.
+        The first signal stops with that grace, the second without. Only the main thread has signals, and gives them
+        back. With *notify* systemd is told, and its watchdog while the manager answers. Raises ``EngineFailedError``,
+        stopped, when a part of the engine kept dying: let the program end and be started again.
         """
         from .forever import Forever
-        from .systemd import ServiceManager
 
         self._check_process()
-        service = ServiceManager(os.environ if notify else {})
-        return Forever(self, self._clock, grace_s=grace_s, service=service).run()
+        return Forever(self, self._clock, grace_s=grace_s, environment=os.environ if notify else {}).run()
 
     def _come_to_rest(self, grace_s: float) -> None:
         """Have nothing begun any more, and wait for what runs, while those who do it can still report."""
-        team = self._team
-        if team is None or self.health().state is not EngineState.RUNNING:
+        if self.health().state is not EngineState.RUNNING:
             return
         try:
             self.manager.ask(StopClaims())
         except BequestError:
             logger.debug("the manager is not there; what runs is waited for all the same")
-        team.drain()
+        if self._team is not None:
+            self._team.drain()
         self._working.wait_for_rest(grace_s)
 
     def run(self, definition: Definition, *, key: str | None = None) -> Run:
@@ -305,18 +303,18 @@ class Engine(JobInterface, Housekeeping):
                 self._housekeeper, lambda: HousekeeperActor.start(supervisor, pruner, retention, self._clock)
             )
 
-    def _start_team(self) -> None:
-        from .worker_team import WorkerTeam
+    def _work_on(self, queues: set[str]) -> None:
+        """Have *queues* worked on; the team begins with the first."""
+        if self._team is None and queues:
+            from .worker_team import WorkerTeam
 
-        self._team = WorkerTeam(
-            self._running_supervisor(),
-            self.manager,
-            self.kinds,
-            slots=self._slots,
-            clock=self._clock,
-            working=self._working,
-        )
-        self._team.start()
+            supervisor, slots = self._running_supervisor(), self._slots
+            self._team = WorkerTeam(
+                supervisor, self.manager, self.kinds, slots=slots, clock=self._clock, working=self._working
+            )
+            self._team.start()
+        elif self._team is not None:
+            self._team.work_on(queues)
 
     def _start_crawlers(self) -> None:
         with self._lifecycle:
@@ -331,12 +329,7 @@ class Engine(JobInterface, Housekeeping):
                 supervisor.add(
                     Address(f"crawler {number}"),
                     lambda: ChildCrawlerActor.start(
-                        supervisor,
-                        self.manager,
-                        self._browser,
-                        clock=self._clock,
-                        jitter=jitter,
-                        working=self._working,
+                        supervisor, self.manager, self._browser, clock=self._clock, jitter=jitter, working=self._working
                     ),
                 )
             self._has_crawlers = True
@@ -361,8 +354,8 @@ class Engine(JobInterface, Housekeeping):
     def _kind_added(self, kind: Kind[Any, Any]) -> None:
         self._check_process()
         with self._lifecycle:
-            if self._team is not None:
-                self._team.work_on([kind.terms.queue])
+            if self._store is not None:
+                self._work_on({kind.terms.queue})
 
     def _tell_workers(self, job_ids: frozenset[int]) -> None:
         team = self._team

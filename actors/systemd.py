@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 class ServiceManager:
     """Tells systemd where the program stands; without a socket in *environment* it tells nobody."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._address = address_of(environment.get("NOTIFY_SOCKET", ""))
         self.beat_s = beat_of(environment) if self._address else None  # between two signs of life; None: none is due
 

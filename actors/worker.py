@@ -15,7 +15,6 @@ from ..engine.errors import BequestError
 from ..engine.records import Completion, Lease, LeaseRef, Record
 from .address import Address
 from .asking import Ask
-from .async_runner import timed_out
 from .attempt import Attempts, given_up_after, timeout_of
 from .handler_pool import HandlerPool, Running
 from .job_context import JobContext
@@ -23,6 +22,7 @@ from .kinds import Kinds
 from .messages import CompleteJobs, ReleaseLeases, RenewLeases
 from .standing_messages import Assigned, WantJobs
 from .supervised import Overseer, SupervisedActor
+from .timeouts import timed_out
 from .working import Working
 
 logger = logging.getLogger(__name__)
@@ -89,10 +89,8 @@ class WorkerActor(SupervisedActor):
             working=working,
         )
 
-    def on_start(self) -> None:
-        """Start the threads and say that they are free."""
-        super().on_start()
-        self._pool.start()
+    def begin(self) -> None:
+        """Say that all slots are free."""
         self._want()
         self._wake_in(BEAT_S)
 

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -140,6 +141,7 @@ def test_start_and_stop_may_be_repeated(tmp_path: Path) -> None:
 def test_start_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that cannot start is as if nobody had tried, and starts when the cause is gone."""
     engine = Engine(tmp_path / "jobs.db")
+    engine.kind("good")(lambda job: None)
 
     def refuse(_: object) -> None:
         raise OSError("no more threads")
@@ -152,3 +154,20 @@ def test_start_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyt
         assert engine.health().state is EngineState.STOPPED
         with engine:
             assert engine.jobs() == []
+
+
+def test_start_is_light() -> None:
+    """A start and stop import no asyncio, no processes and no cipher, and begin no handler's thread before its job."""
+    program = (
+        "import sys, threading; from bequest import Engine\n"
+        "engine = Engine(':memory:', queues={'default': 50}); engine.kind('good')(lambda job: None)\n"
+        "with engine: print(threading.active_count())\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    threads, modules = done.stdout.splitlines()
+    assert int(threads) < 12
+    heavy = {"asyncio", "cryptography", "multiprocessing", "playwright", "selectolax", "ssl", "subprocess"}
+    assert heavy & set(modules.split()) == set()

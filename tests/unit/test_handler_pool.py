@@ -62,7 +62,6 @@ class PoolRig:
             clock=clock,
             working=self.working,
         )
-        self.pool.start()
 
     def wait_for_report(self) -> tuple[list[int], int]:
         """Wait for one more report, and return it."""
