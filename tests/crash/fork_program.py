@@ -13,8 +13,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
-from bequest import BequestError, Definition, Engine, JobContext, JobFilter
+from bequest import BequestError, Definition, Engine, JobContext, JobFilter, JobHandle
 
 DEADLINE_S = 20
 engine = Engine(sys.argv[1])
@@ -39,12 +40,12 @@ def say(*words: object) -> None:
 
 def calls() -> dict[str, Callable[[], object]]:
     """Return everything that the child tries, made in the parent."""
-    job = engine.enqueue("echo", "before")
+    job: JobHandle[str] = engine.enqueue("echo", "before")
     job.wait(DEADLINE_S)
-    waiting = engine.enqueue("waits")
+    waiting: JobHandle[None] = engine.enqueue("waits")
     run = engine.find_run(job.id)
     events = engine.events()
-    future = engine.enqueue_later("echo", "later")
+    future: Future[JobHandle[str]] = engine.enqueue_later("echo", "later")
 
     async def in_asyncio() -> None:
         await engine.aenqueue("echo", "x")

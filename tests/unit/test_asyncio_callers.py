@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -97,7 +98,8 @@ def test_loops_of_several_threads_await_one_engine(rig: Rig) -> None:
     found: dict[int, list[str]] = {}
 
     async def main(number: int) -> None:
-        jobs = [await rig.engine.aenqueue("echo", f"{number}.{index}") for index in range(20)]
+        texts = [f"{number}.{index}" for index in range(20)]
+        jobs: list[JobHandle[str]] = [await rig.engine.aenqueue("echo", text) for text in texts]
         found[number] = [await job for job in jobs]
 
     threads = [threading.Thread(target=lambda number=number: asyncio.run(main(number))) for number in range(4)]
@@ -171,7 +173,7 @@ def test_await_that_is_cancelled_as_the_answer_comes(rig: Rig) -> None:
     async def main() -> None:
         rig.engine.manager.tell(Hold(signals=held))
         await asyncio.to_thread(held.wait, "held")
-        task = asyncio.ensure_future(rig.engine.aenqueue("echo", "x"))
+        task: asyncio.Task[JobHandle[str]] = asyncio.ensure_future(rig.engine.aenqueue("echo", "x"))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -250,7 +252,8 @@ def test_async_handler_may_use_its_engine(rig: Rig) -> None:
 
 def test_future_has_the_handle_once_it_is_durable(rig: Rig) -> None:
     """A caller that does not wait gets a future, which can be waited for in both ways."""
-    futures = [rig.engine.enqueue_later("echo", str(number)) for number in range(100)]
+    texts = [str(number) for number in range(100)]
+    futures: list[Future[JobHandle[str]]] = [rig.engine.enqueue_later("echo", text) for text in texts]
 
     async def main() -> list[str]:
         handles = await asyncio.gather(*map(asyncio.wrap_future, futures))
@@ -274,7 +277,7 @@ def test_callback_of_a_future_may_ask_the_engine(rig: Rig) -> None:
     def fail(_: Any) -> None:
         raise ValueError("a callback's own")
 
-    future = rig.engine.enqueue_later("echo", "x")
+    future: Future[JobHandle[str]] = rig.engine.enqueue_later("echo", "x")
     future.add_done_callback(fail)
     future.add_done_callback(ask)
 
@@ -287,7 +290,7 @@ def test_future_that_is_cancelled_harms_nothing(rig: Rig) -> None:
     held = Signals()
     rig.engine.manager.tell(Hold(signals=held))
     held.wait("held")
-    future = rig.engine.enqueue_later("echo", "x")
+    future: Future[JobHandle[str]] = rig.engine.enqueue_later("echo", "x")
 
     assert future.cancel()
 
@@ -300,7 +303,7 @@ def test_future_of_an_engine_that_stops_is_answered() -> None:
     """What was asked before the stop is done, and what cannot be done says so: no future is left open."""
     engine: Engine = engine_with_slots()
     engine.start()
-    futures = [engine.enqueue_later("good") for _ in range(300)]
+    futures: list[Future[JobHandle[str]]] = [engine.enqueue_later("good") for _ in range(300)]
     engine.stop()
 
     assert {future.result(PATIENCE_S).id for future in futures} == set(range(1, 301))
