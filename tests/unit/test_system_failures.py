@@ -19,7 +19,7 @@ from bequest.actors.messages import Request
 from bequest.actors.monitor import MonitorActor
 from bequest.actors.reader import ReaderActor
 from bequest.actors.supervisor import MAX_CRASHES
-from bequest.engine.errors import EngineError, EngineFailedError
+from bequest.engine.errors import DeadlineError, EngineError, EngineFailedError
 from bequest.engine.pages import PageRequest
 from bequest.engine.records import State
 from bequest.engine.store import Store
@@ -67,7 +67,7 @@ def insist(act: Callable[[], Any]) -> Any:
     while True:
         try:
             return act()
-        except EngineFailedError:
+        except (EngineFailedError, DeadlineError):
             raise
         except EngineError:
             continue
@@ -131,6 +131,24 @@ def test_executor_goes_on_with_what_it_was_doing(path: Path, monkeypatch: pytest
             engine.run(WIKI)
 
         assert engine.find_run(1).wait(PATIENCE_S) is State.COMPLETED
+
+
+def test_run_between_whose_steps_the_manager_died_is_gone_on_with(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executor, which was told that the manager has stopped, begins anew with it and takes the run up."""
+    make_visible = ExecutorActor.make_visible
+    with SiteEngine(path, two_links) as engine:
+        deaths = [Die()]
+
+        def after_a_death(self: ExecutorActor, *arguments: Any) -> None:
+            while deaths:
+                engine.manager.ask(deaths.pop())
+            make_visible(self, *arguments)
+
+        monkeypatch.setattr(ExecutorActor, "make_visible", after_a_death)
+        with pytest.raises(EngineError, match=r"ManagerActor crashed on this call \(SystemExit\)"):
+            engine.run(WIKI)
+
+        assert insist(lambda: engine.find_run(1).wait(PATIENCE_S)) is State.COMPLETED
 
 
 def test_monitor_makes_up_for_what_it_lost(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
