@@ -11,6 +11,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import pykka
@@ -25,6 +27,8 @@ Choose = Callable[[int], int]  # of n: a number from 0 to n - 1
 YIELD_ONE_IN = 3  # sends after which somebody else runs first
 MAX_DEPTH = 8  # actors that are in the middle of a message at once
 MAX_STEPS = 100_000
+
+_starting: ContextVar[Simulation] = ContextVar("the simulation in which an actor is being started")
 
 
 class Inbox:
@@ -62,19 +66,11 @@ class Simulation:
 
     def start(self, actor_class: type[A], *arguments: Any, **named: Any) -> pykka.ActorRef[A]:
         """Start an actor inside the simulation."""
-        simulation = self
-
-        def start_loop(actor: pykka.Actor) -> None:
-            simulation._actors.append(actor)
-            actor.on_start()
-
-        overrides = {
-            "_create_actor_inbox": staticmethod(lambda: Inbox(simulation)),
-            "_start_actor_loop": start_loop,
-            "__doc__": actor_class.__doc__,
-        }
-        simulated = cast("type[A]", type(actor_class.__name__, (actor_class,), overrides))
-        return simulated.start(*arguments, **named)
+        token = _starting.set(self)
+        try:
+            return cast("type[A]", _simulated(actor_class)).start(*arguments, **named)
+        finally:
+            _starting.reset(token)
 
     def address(self, name: str) -> Address:
         """Return an address whose asks let the simulation run until they are answered."""
@@ -126,6 +122,22 @@ class Simulation:
         pykka.ActorRegistry.unregister(actor.actor_ref)
         actor.actor_stopped.set()
         actor.on_stop()
+
+
+@cache
+def _simulated(actor_class: type[pykka.Actor]) -> type[pykka.Actor]:
+    """Return the class whose actors live in the simulation that starts them; made once, for classes are costly."""
+
+    def start_loop(actor: pykka.Actor) -> None:
+        _starting.get()._actors.append(actor)
+        actor.on_start()
+
+    overrides = {
+        "_create_actor_inbox": staticmethod(lambda: Inbox(_starting.get())),
+        "_start_actor_loop": start_loop,
+        "__doc__": actor_class.__doc__,
+    }
+    return type(actor_class.__name__, (actor_class,), overrides)
 
 
 class SimulatedAddress(Address):
