@@ -84,8 +84,11 @@ class SessionContext:
         return msgspec.structs.replace(snapshot, cookies=self._report)
 
     async def _take(self, host: str) -> Tab:
-        for tab in self._idle:
-            if tab.host == host:
+        for tab in list(self._idle):
+            if tab.is_spent:  # its page opened a window since it was read
+                self._idle.remove(tab)
+                self._spawn(self._discard(tab))
+            elif tab.host == host:
                 self._idle.remove(tab)
                 return tab
         if len(self._idle) + self._busy > self._limit:

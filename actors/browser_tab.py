@@ -1,7 +1,7 @@
 """Owns one tab of the browser: it is led from URL to URL, and each is read with one navigation and one script.
 
 What a tab keeps between URLs (``window.name``, ``sessionStorage``) stays on one host: a tab that has been on another
-host, has failed or has done its share of navigations is spent and is closed instead of used again.
+host, has failed, has opened a window or has done its share of navigations is spent and is closed instead of used again.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Tab:
         self._is_hung = False
         self._navigations = 0
         self._watch = LeavingWatch(session)
+        session.on("Page.windowOpen", self._on_window_open)
 
     @classmethod
     async def attach(cls, page: Page, host: str) -> Tab:
@@ -91,7 +92,8 @@ class Tab:
         except Error as error:
             raise page_error(kind_of(error.message), url) from None
         finally:
-            self.is_spent = not is_fine or self._navigations >= MAX_NAVIGATIONS or host_of(self._page.url) != self.host
+            is_elsewhere = host_of(self._page.url) != self.host
+            self.is_spent = self.is_spent or not is_fine or is_elsewhere or self._navigations >= MAX_NAVIGATIONS
         return snapshot
 
     async def discard(self) -> None:
@@ -106,6 +108,10 @@ class Tab:
         with contextlib.suppress(Error):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._page.close()
+
+    def _on_window_open(self, _event: object) -> None:
+        """Give the tab up: the window shares its renderer, and whatever spins there holds up the next page too."""
+        self.is_spent = self._is_hung = True
 
     async def _navigate_and_read(self, url: str, timeout_s: float, why_refused: WhyRefused) -> PageSnapshot:
         self._navigations += 1

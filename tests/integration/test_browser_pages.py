@@ -16,6 +16,7 @@ from bequest.engine.errors import PageError
 from bequest.engine.pages import PageSnapshot
 
 DEADLINE_S = 20.0
+SHOW_NAME = "<body><script>document.body.append(`name=[${window.name}]`)</script>"
 FAVICON = "/favicon.ico"  # Chromium itself asks for it, once for each site
 HTML = ("Content-Type", "text/html; charset=utf-8")
 
@@ -360,7 +361,7 @@ def test_sub_resource_that_never_comes_does_not_cost_the_page(rig: Rig, serve: S
 
 
 def test_popups_are_closed(rig: Rig, serve: Serve) -> None:
-    """A window that a page opens is closed at once, which the page can see."""
+    """A window that a page opens is closed at once, which the page can see while it is read."""
     closed = threading.Event()
     script = """const popup = window.open('/popup');
         setInterval(() => { if (popup && popup.closed) fetch('/closed') }, 20)"""
@@ -368,14 +369,45 @@ def test_popups_are_closed(rig: Rig, serve: Serve) -> None:
     def handle(request: Request) -> Answer:
         if request.path == "/closed":
             closed.set()
-        return Answer(f"<script>{script}</script>opener" if request.path == "/page" else "popup")
+        if request.path == "/after.js":
+            closed.wait(DEADLINE_S)
+        opener = f"<script>{script}</script><script src=/after.js></script>opener"
+        return Answer(opener if request.path == "/page" else "")
 
     site = serve(handle)
 
-    snapshot = rig.read(site.url("/page"))
+    assert "opener" in rig.read(site.url("/page")).html
+    assert closed.is_set()
 
-    assert "opener" in snapshot.html
+
+def test_tab_whose_page_opened_a_window_is_not_used_again(rig: Rig, serve: Serve) -> None:
+    """The window shares the tab's renderer, and what spins there would hold up an innocent page after it."""
+    script = "window.name = 'first'; window.open('/popup')"
+    site = serve(pages(page=f"<script>{script}</script>", popup="popup", next=SHOW_NAME))
+
+    rig.read(site.url("/page"))
+
+    assert "name=[]" in rig.read(site.url("/next")).html
+
+
+def test_tab_whose_page_opens_a_window_when_it_is_read_already_is_not_used_again(rig: Rig, serve: Serve) -> None:
+    """What a page does while its tab waits for the next URL counts too."""
+    closed = threading.Event()
+    script = """window.name = 'first';
+        setTimeout(() => { window.popup = window.open('/popup') }, 500);
+        setInterval(() => { if (window.popup && window.popup.closed) fetch('/closed') }, 20)"""
+
+    def handle(request: Request) -> Answer:
+        if request.path == "/closed":
+            closed.set()
+        return Answer(f"<script>{script}</script>" if request.path == "/page" else SHOW_NAME)
+
+    site = serve(handle)
+
+    rig.read(site.url("/page"))
     assert closed.wait(DEADLINE_S)
+
+    assert "name=[]" in rig.read(site.url("/next")).html
 
 
 def test_popup_that_spins_does_not_hold_up_its_opener(rig: Rig, serve: Serve) -> None:
@@ -431,7 +463,7 @@ def test_tab_carries_nothing_to_another_host(rig: Rig, serve: Serve) -> None:
     site = serve(
         pages(
             writes="<script>window.name = 'carried'</script>",
-            reads="<body><script>document.body.append(`name=[${window.name}]`)</script>",
+            reads=SHOW_NAME,
         )
     )
 
