@@ -71,7 +71,7 @@ from .engine.limits import Rate
 from .engine.log_queries import LogLine
 from .engine.pauses import Pause, PauseScope
 from .engine.prune_queries import Prunable
-from .engine.queries import FailureCause
+from .engine.queries import FailureCause, JobView
 from .engine.records import (
     AttemptError,
     Counts,
@@ -80,10 +80,12 @@ from .engine.records import (
     JobError,
     KeyScope,
     KindCounts,
+    LeaseRef,
     LogEntry,
     NewJob,
     OnClash,
     OnFailure,
+    OwnStep,
     Progress,
     State,
     StoredDocument,
@@ -150,6 +152,7 @@ __all__ = [
     "JobHandle",
     "JobMoved",
     "JobNotFoundError",
+    "JobView",
     "Keep",
     "Key",
     "KeyFile",
@@ -160,6 +163,7 @@ __all__ = [
     "Kind",
     "KindCounts",
     "LeaseLostError",
+    "LeaseRef",
     "LogEntry",
     "LogLevelError",
     "LogLine",
@@ -170,6 +174,7 @@ __all__ = [
     "OnClash",
     "OnFailure",
     "Overlap",
+    "OwnStep",
     "PageError",
     "Pause",
     "PauseScope",

@@ -5,6 +5,7 @@ It refuses a call from a forked child at once, where the actors' threads do not 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,8 +13,10 @@ from typing import Any, TypeVar
 
 import pykka
 
-from ..engine.errors import EngineFailedError, EngineStoppedError, ForkError
+from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
 from .asking import ALIVE_CHECK_S, Ask, NotifyingReply, Reply, wait_for
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ASK_TIMEOUT_S = 60.0
@@ -39,6 +42,13 @@ class Address:
     def tell(self, message: Any) -> None:
         """Send *message*; raises ``EngineStoppedError`` or ``EngineFailedError`` when there is no actor."""
         self._send(message)
+
+    def tell_if_there(self, message: Any) -> None:
+        """Send *message* to an actor that can do without it; when there is none, nobody is the worse for it."""
+        try:
+            self._send(message)
+        except BequestError:
+            logger.debug("told to an actor that is not there", extra={"to": self.name})
 
     def ask(self, message: Any, *, timeout_s: float = ASK_TIMEOUT_S) -> Any:
         """Send *message* and return the answer.

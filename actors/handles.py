@@ -13,8 +13,8 @@ from ..engine.records import Counts, CredentialEntry, SealedCredential, State, S
 from ..engine.run_status import RunStatus
 from ..engine.vault import Vault
 from .address import Address
+from .credential_messages import GetCredential, GetCredentialVersion, ListCredentials, PutCredential, RemoveCredential
 from .job_handle import FOREVER_S, JobHandle
-from .messages import GetCredential, GetCredentialVersion, ListCredentials, PutCredential, RemoveCredential
 from .query_messages import ListDocuments, ListFailureCauses
 from .standing_messages import AwaitChange, AwaitSettled
 

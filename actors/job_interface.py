@@ -69,7 +69,7 @@ class JobInterface:
     manager: Address
     _reader: Address
     _clock: Clock
-    kinds: Kinds
+    _kinds: Kinds
     _hub: EventHub
     _callbacks: CallbackThread
 
@@ -83,7 +83,7 @@ class JobInterface:
 
         def register(handler: Handler) -> Kind[Any, Any]:
             kind: Kind[Any, Any] = Kind(name, handler, terms)
-            self.kinds.add(kind)
+            self._kinds.add(kind)
             self._kind_added(kind)
             return kind
 
@@ -201,11 +201,11 @@ class JobInterface:
         raise NotImplementedError
 
     def _new_job(self, kind: Kind[Any, Any] | str, config: Any, options: JobOptions) -> NewJob:
-        known = self.kinds.get(kind) if isinstance(kind, str) else kind
+        known = self._kinds.get(kind) if isinstance(kind, str) else kind
         return known.new_job(config, **checked(options, self._clock.now()))
 
     def _handle(self, kind: Kind[Any, Any] | str, job_id: int) -> JobHandle[Any]:
-        known = self.kinds.get(kind) if isinstance(kind, str) else kind
+        known = self._kinds.get(kind) if isinstance(kind, str) else kind
         return JobHandle(job_id, self.manager, self._reader, result_type=known.result_type)
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import random
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -99,14 +99,12 @@ class Engine(JobInterface, Housekeeping):
         self._slots = dict(queues or {})
         self._team: WorkerTeam | None = None
         self._working = Working()
-        self.kinds = Kinds()
+        self._kinds = Kinds()
         self._hub = EventHub()
         self._callbacks = CallbackThread()
         self.manager = Address("manager")
-        self._executor = Address("executor")
-        self._monitor = Address("monitor")
-        self._reader = Address("reader")
-        self._browser = Address("browser")
+        self._executor, self._monitor = Address("executor"), Address("monitor")
+        self._reader, self._browser = Address("reader"), Address("browser")
 
     def __enter__(self) -> Self:
         self.start()
@@ -133,7 +131,7 @@ class Engine(JobInterface, Housekeeping):
             try:
                 self._start_actors(self._store)
                 self.manager.ask(ReclaimLeases())
-                self._work_on(self.kinds.queues())
+                self._work_on(self._kinds.queues())
                 if not self._resumes:
                     self.manager.ask(OfferOnly(parent_ids=()))
                 elif self._executor.ask(TakeUpRuns(), timeout_s=START_TIMEOUT_S) or self.schedules.makes_runs():
@@ -226,7 +224,7 @@ class Engine(JobInterface, Housekeeping):
     def schedules(self) -> Schedules:
         """The schedules, which make jobs and runs while the engine runs."""
         self._check_running()
-        return Schedules(self.manager, self._reader, self.kinds, self._clock, self._start_crawlers)
+        return Schedules(self.manager, self._reader, self._kinds, self._clock, self._start_crawlers)
 
     def log_in(self, message: Any) -> Any:
         """Have the browser take the steps of a ``Login`` and return the cookies; raises ``LoginFailedError``."""
@@ -277,7 +275,7 @@ class Engine(JobInterface, Housekeeping):
         supervisor.add(self._monitor, lambda: MonitorActor.start(supervisor, self.manager), resume=(Sweep(),))
         supervisor.add(
             self._executor,
-            lambda: ExecutorActor.start(supervisor, self.manager, self._monitor, self.kinds, self._clock),
+            lambda: ExecutorActor.start(supervisor, self.manager, self._monitor, self._kinds, self._clock),
             resume=(TakeUpRuns(),),
         )
         self._start_reader(supervisor)
@@ -306,11 +304,17 @@ class Engine(JobInterface, Housekeeping):
     def _work_on(self, queues: set[str]) -> None:
         """Have *queues* worked on; the team begins with the first."""
         if self._team is None and queues:
+            from .worker import WorkerActor
             from .worker_team import WorkerTeam
 
-            supervisor, slots = self._running_supervisor(), self._slots
+            supervisor = self._running_supervisor()
             self._team = WorkerTeam(
-                supervisor, self.manager, self.kinds, slots=slots, clock=self._clock, working=self._working
+                lambda **own: WorkerActor.start(supervisor, self.manager, self._kinds, **own),
+                supervisor,
+                self._kinds,
+                slots=self._slots,
+                clock=self._clock,
+                working=self._working,
             )
             self._team.start()
         elif self._team is not None:
@@ -363,23 +367,17 @@ class Engine(JobInterface, Housekeeping):
             team.lose(job_ids)
 
     def _tell_ripe(self, ripe: Ripe) -> None:
-        told: list[tuple[Address, object]] = []
+        """Tell who acts on it; a sweep makes up for what does not arrive."""
         if ripe.to_judge:
-            told.append((self._monitor, ChildrenEnded(parent_ids=ripe.to_judge)))
+            self._monitor.tell_if_there(ChildrenEnded(parent_ids=ripe.to_judge))
         if ripe.to_go_on:
-            told.append((self._executor, GoOn(parent_ids=ripe.to_go_on)))
-        self._tell_all(told)
-
-    def _tell_all(self, told: Iterable[tuple[Address, object]]) -> None:
-        for address, message in told:
-            try:
-                address.tell(message)
-            except BequestError:
-                logger.debug("told to an actor that is not there; a sweep makes up for it", extra={"to": address.name})
+            self._executor.tell_if_there(GoOn(parent_ids=ripe.to_go_on))
 
     def _ring(self) -> None:
-        told: list[tuple[Address, object]] = [(self.manager, Tick()), (self._monitor, Sweep())]
-        self._tell_all([*told, (self._housekeeper, LookAround())] if self._retention is not None else told)
+        self.manager.tell_if_there(Tick())
+        self._monitor.tell_if_there(Sweep())
+        if self._retention is not None:
+            self._housekeeper.tell_if_there(LookAround())
 
     def _running_supervisor(self) -> Supervisor:
         if self._supervisor is None or self._store is None:

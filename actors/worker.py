@@ -12,7 +12,7 @@ from typing import Any
 
 from ..engine.clock import Clock
 from ..engine.errors import BequestError
-from ..engine.records import Completion, Lease, LeaseRef, Record
+from ..engine.records import Completion, Lease, LeaseRef
 from .address import Address
 from .asking import Ask
 from .attempt import Attempts, given_up_after, timeout_of
@@ -23,6 +23,7 @@ from .messages import CompleteJobs, ReleaseLeases, RenewLeases
 from .standing_messages import Assigned, WantJobs
 from .supervised import Overseer, SupervisedActor
 from .timeouts import timed_out
+from .worker_messages import Beat, Drain, KindsChanged, LeasesLost
 from .working import Working
 
 logger = logging.getLogger(__name__)
@@ -30,24 +31,6 @@ logger = logging.getLogger(__name__)
 LEASE_S = 60.0
 BEAT_S = LEASE_S / 3  # between two renewals of all leases
 RETRY_S = 0.5  # until what could not be told to the manager is told again
-
-
-class Beat:
-    """Told when leases are to be renewed or a timeout may have passed."""
-
-
-class KindsChanged:
-    """Told when a kind was registered."""
-
-
-class Drain:
-    """Asked for before a stop: begin no job any more; answered once what had not begun is given back."""
-
-
-class LeasesLost(Record, frozen=True, kw_only=True):
-    """Told when jobs were cancelled or their leases have ended; a worker that has none of them ignores it."""
-
-    job_ids: frozenset[int]
 
 
 class WorkerActor(SupervisedActor):

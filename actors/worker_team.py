@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import pykka
 
@@ -20,7 +21,7 @@ from .alarm import Alarm
 from .attempt import Attempts
 from .kinds import Kinds
 from .supervisor import Supervisor
-from .worker import Beat, Drain, KindsChanged, LeasesLost, WorkerActor
+from .worker_messages import Beat, Drain, KindsChanged, LeasesLost
 from .working import Working
 
 logger = logging.getLogger(__name__)
@@ -30,20 +31,20 @@ DRAIN_S = 5.0  # for a worker to answer; it only does so late when it waits for 
 
 
 class WorkerTeam:
-    """Starts and stops the workers; *slots* says how many handlers of a queue run at once."""
+    """Starts the workers by *start*, stops what they share; *slots* says how many handlers of a queue run at once."""
 
     def __init__(
         self,
+        start: Callable[..., pykka.ActorRef[Any]],
         supervisor: Supervisor,
-        manager: Address,
         kinds: Kinds,
         *,
         slots: Mapping[str, int],
         clock: Clock,
         working: Working,
     ) -> None:
+        self._start = start
         self._supervisor = supervisor
-        self._manager = manager
         self._kinds = kinds
         self._slots = slots
         self._clock = clock
@@ -85,12 +86,9 @@ class WorkerTeam:
         self._alarm.stop()
         self._working.abandon(self._attempts.stop())
 
-    def _start_worker(self, queue: str) -> pykka.ActorRef[WorkerActor]:
-        return WorkerActor.start(
-            self._supervisor,
-            self._manager,
-            self._kinds,
-            self._attempts,
+    def _start_worker(self, queue: str) -> pykka.ActorRef[Any]:
+        return self._start(
+            attempts=self._attempts,
             queue=queue,
             slots=self._slots.get(queue, DEFAULT_SLOTS),
             clock=self._clock,
@@ -100,7 +98,4 @@ class WorkerTeam:
 
     def _tell(self, message: object) -> None:
         for address in list(self._workers.values()):
-            try:
-                address.tell(message)
-            except BequestError:
-                continue  # it is being started again, and then it asks by itself
+            address.tell_if_there(message)  # a worker that is being started again asks by itself

@@ -70,7 +70,7 @@ def backup(terminal: Terminal, file: Path, database: Path) -> int:
     return Exit.DONE
 
 
-@click.command()
+@click.command(short_help="Delete what ended long ago, with all that belongs to it.")
 @click.option("--completed", type=Age(), metavar="AGE", help="Delete what completed that long ago, such as 7d or 12h.")
 @click.option("--failed", type=Age(), metavar="AGE", help="The same for what failed.")
 @click.option("--cancelled", type=Age(), metavar="AGE", help="The same for what was cancelled.")
@@ -118,7 +118,7 @@ def prune(  # noqa: PLR0913 - one for each option
     return Exit.DONE
 
 
-@click.command()
+@click.command(short_help="Examine the database, also while an engine uses it.")
 @click.option("--quick", is_flag=True, help="Leave out what takes longest: indexes and JSON.")
 @database_option
 @json_option

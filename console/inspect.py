@@ -94,7 +94,7 @@ def job(terminal: Terminal, job_id: int, database: Path, as_json: bool) -> int:
     return Exit.DONE
 
 
-@click.command()
+@click.command(short_help="Print the log of a job and all below it, oldest first.")
 @job_argument
 @click.option(
     "--level",

@@ -25,7 +25,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine = Engine(tmp_path / "jobs.db", queues={"default": 1})
     before = set(threading.enumerate())
     for kind in kinds.values():
-        engine.kinds.add(kind)
+        engine._kinds.add(kind)
     with engine:
         yield engine
     assert set(threading.enumerate()) - before == set()

@@ -8,16 +8,8 @@ from actor_rig import PATIENCE_S, Answer, ManagerRig, Site, SiteActor, TapedAddr
 
 from bequest import Definition
 from bequest.actors.address import Address
-from bequest.actors.messages import (
-    ClaimJobs,
-    CompleteJobs,
-    CreateJob,
-    GetCredentialVersion,
-    GetJob,
-    PutCredential,
-    SpawnChildren,
-    UpdateJobMetadata,
-)
+from bequest.actors.credential_messages import GetCredentialVersion, PutCredential
+from bequest.actors.messages import ClaimJobs, CompleteJobs, CreateJob, GetJob, SpawnChildren, UpdateJobMetadata
 from bequest.actors.page_crawl import PageCrawl
 from bequest.actors.query_messages import ListDocuments, ListJobs, ListLogs
 from bequest.engine.clock import Clock

@@ -59,7 +59,7 @@ def engine_with_slots(slots: int = 1) -> Engine:
 
 def is_unharmed(engine: Engine, slots: int = 1) -> bool:
     """Return whether the engine is well, and as many jobs at once as it has slots come to their end."""
-    kind: Kind[Any, Any] = engine.kinds.get("good")
+    kind: Kind[Any, Any] = engine._kinds.get("good")
     jobs = [engine.enqueue(kind) for _ in range(2 * slots)]
     results = [job.result(PATIENCE_S) for job in jobs]
     health = engine.health()

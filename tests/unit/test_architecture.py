@@ -53,6 +53,7 @@ OPENS_THE_STORE = "actors/system.py"
 KNOWS_THE_STORE = {
     OPENS_THE_STORE,
     "actors/control_messages.py",
+    "actors/credential_messages.py",
     "actors/flow_messages.py",
     "actors/housekeeping_messages.py",
     "actors/manager.py",

@@ -58,7 +58,7 @@ def test_line_says_all_of_a_job(file: Path) -> None:
         "job_id": 7,
         "job": {"id": 7, "metadata": {"a": "b\n"}},
         "document": msgspec.to_builtins(DOCUMENT),
-        "errors": [{"attempt": 1, "at": 1.0, "error": {"type": "http_500", "message": "no", "traceback": None}}],
+        "errors": [{"attempt": 1, "at": 1.0, "error": {"type": "http_500", "message": "no"}}],
         "logs": [{"number": 3, "at": 1.0, "level": "INFO", "message": "m", "fields": {"n": 1}}],
     }
 

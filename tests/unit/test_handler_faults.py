@@ -216,7 +216,7 @@ BAD_WORDS: dict[str, Callable[[JobContext, Kind[Any, Any]], Any]] = {
 def test_what_a_handler_says_is_checked_where_it_stands(say: Callable[[JobContext, Kind[Any, Any]], Any]) -> None:
     """What no file can hold is refused in the handler's face, and never comes to lie beside the reports of others."""
     engine = engine_with_slots()
-    good = engine.kinds.get("good")
+    good = engine._kinds.get("good")
 
     @engine.kind("bad")
     def bad(job: JobContext) -> None:
@@ -256,7 +256,7 @@ def test_handler_says_what_it_does() -> None:
 def test_children_come_with_the_end_of_the_attempt_that_succeeds() -> None:
     """An attempt that fails leaves no child, and a child takes the options of an enqueue."""
     engine = engine_with_slots()
-    good = engine.kinds.get("good")
+    good = engine._kinds.get("good")
 
     @engine.kind("parent", retry=Retry(max_attempts=2, backoff="fixed", base_s=0.0))
     def parent(job: JobContext) -> None:

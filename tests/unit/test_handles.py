@@ -11,8 +11,9 @@ from actor_rig import PATIENCE_S, TapedAddress, page
 from crawl_rig import CANARY, URL, CrawlRig
 
 from bequest.actors import handles
+from bequest.actors.credential_messages import GetCredential, PutCredential
 from bequest.actors.handles import Credentials, Run
-from bequest.actors.messages import ClaimJobs, GetCredential, PutCredential, UpdateJobStatus
+from bequest.actors.messages import ClaimJobs, UpdateJobStatus
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential
 from bequest.engine.errors import (

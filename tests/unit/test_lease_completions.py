@@ -178,7 +178,7 @@ def everything(lease: Lease) -> Completion:
     """Return an end with all that can come with one."""
     log = LogEntry(job_id=lease.job_id, at=1.0, level="INFO", message="stored")
     link = NewJob(kind="page", key="link")
-    return ended(lease, State.COMPLETED, document=DOCUMENT, children=(link,), logs=(log,))
+    return ended(lease, State.COMPLETED, document=DOCUMENT, links=(link,), logs=(log,))
 
 
 def left_behind(store: Store, parent_id: int) -> tuple[int, int, int]:

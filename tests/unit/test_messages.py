@@ -10,7 +10,14 @@ import pytest
 from actor_rig import Hand, ManagerRig, answer_of
 from crawl_rig import CrawlRig
 
-from bequest.actors import messages, query_messages, standing_messages
+from bequest.actors import credential_messages, messages, query_messages, standing_messages
+from bequest.actors.credential_messages import (
+    GetCredential,
+    GetCredentialVersion,
+    ListCredentials,
+    PutCredential,
+    RemoveCredential,
+)
 from bequest.actors.messages import (
     AddJobLog,
     CancelRun,
@@ -18,18 +25,14 @@ from bequest.actors.messages import (
     CompleteJobs,
     CreateJob,
     CreateJobs,
-    GetCredential,
-    GetCredentialVersion,
     GetDefinition,
     GetJob,
     GetParentMetadata,
     GetRunStatus,
     IncrementJobMetadata,
-    ListCredentials,
     ListOpenRuns,
     ReclaimLeases,
     ReleaseLeases,
-    RemoveCredential,
     RenewLeases,
     Request,
     SaveDefinition,
@@ -71,7 +74,7 @@ def rig(store: Store) -> Iterator[ManagerRig]:
 
 
 def all_requests() -> list[type[Request]]:
-    modules = (messages, query_messages, standing_messages)
+    modules = (messages, credential_messages, query_messages, standing_messages)
     found = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
     return sorted((kind for kind in found if issubclass(kind, Request)), key=lambda kind: kind.__name__)
 
@@ -263,7 +266,7 @@ def test_credential_is_kept_sealed_and_versions_never_repeat(store: Store, clock
     sealed = ask(GetCredential(auth_id="wiki"))
 
     listed = ask(ListCredentials())
-    twice = answer_of(rig.manager.address.ask_later(messages.PutCredential(sealed=sealed)))
+    twice = answer_of(rig.manager.address.ask_later(PutCredential(sealed=sealed)))
     ask(RemoveCredential(auth_id="wiki"))
 
     assert [(entry.auth_id, entry.version, entry.sites) for entry in listed] == [("wiki", 1, ("wiki.example",))]

@@ -159,7 +159,7 @@ def test_cancelled_run_is_never_overwritten(rig: MonitorRig) -> None:
         rig.tell(message)
 
     assert rig.job(run_id).state is State.CANCELLED
-    assert rig.verdicts() == []
+    assert rig.verdicts() == [State.CANCELLED]
 
 
 def test_run_that_is_cancelled_while_it_is_judged_stays_cancelled(rig: MonitorRig) -> None:
@@ -259,7 +259,7 @@ def test_monitor_refuses_what_it_does_not_know(rig: MonitorRig) -> None:
 
 def test_monitor_leaves_what_it_did_not_expect_to_its_supervisor(rig: MonitorRig) -> None:
     """Any other error ends it; started again, it is told to sweep."""
-    rig.taped.before[GetJob] = failing(BequestError("unforeseen"))
+    rig.taped.before[JudgeParents] = failing(BequestError("unforeseen"))
 
     rig.monitor.tell(StartMonitoring(parent_id=1))
 

@@ -11,7 +11,8 @@ import pytest
 from actor_rig import page
 from crawl_rig import CANARY, URL, CrawlRig
 
-from bequest.actors.messages import CreateJob, GetDefinition, RemoveCredential, SpawnChildren, UpdateJobStatus
+from bequest.actors.credential_messages import RemoveCredential
+from bequest.actors.messages import CreateJob, GetDefinition, SpawnChildren, UpdateJobStatus
 from bequest.engine.errors import KeyNeededError, SealError, VaultError
 from bequest.engine.pages import CookieReport, PageRequest, PageSnapshot
 from bequest.engine.records import LogEntry, NewJob, State

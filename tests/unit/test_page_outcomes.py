@@ -10,15 +10,8 @@ from actor_rig import failing, page
 from crawl_rig import LEASE_S, URL, CrawlRig
 
 from bequest.actors.browser_messages import ANSWER_SLACK_S
-from bequest.actors.messages import (
-    CancelRun,
-    CreateJob,
-    GetCredential,
-    GetDefinition,
-    GetParentMetadata,
-    RenewLeases,
-    SpawnChildren,
-)
+from bequest.actors.credential_messages import GetCredential
+from bequest.actors.messages import CancelRun, CreateJob, GetDefinition, GetParentMetadata, RenewLeases, SpawnChildren
 from bequest.engine.errors import (
     BequestError,
     BrowserError,

@@ -18,7 +18,8 @@ from bequest.actors.attempt import Attempts
 from bequest.actors.kinds import Kinds, Terms
 from bequest.actors.messages import CompleteJobs, ReleaseLeases, RenewLeases
 from bequest.actors.standing_messages import Assigned, WantJobs
-from bequest.actors.worker import BEAT_S, RETRY_S, Beat, Drain, WorkerActor
+from bequest.actors.worker import BEAT_S, RETRY_S, WorkerActor
+from bequest.actors.worker_messages import Beat, Drain
 from bequest.actors.working import Working
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion
