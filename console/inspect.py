@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
-from ..engine.crawl_jobs import PAGE
+from ..engine.crawl_jobs import PAGE, RUN
 from ..engine.log_levels import LEVELS
 from ..engine.queries import JobView, Queries
 from ..engine.records import Job, LogEntry, State
 from ..engine.run_status import status_of
+from ..engine.steps import CRAWL
 from .options import database_option, job_argument, json_option
 from .reading import AT_ONCE, paged, reading
 from .terminal import Exit, Terminal, pass_terminal
@@ -133,7 +134,8 @@ def show_job(terminal: Terminal, view: JobView, session: str) -> None:
         "parent": "" if shown.parent_id is None else str(shown.parent_id),
         "session": session,
         "metadata": ", ".join(f"{key}={value}" for key, value in shown.metadata.items()),
-        "attempts": f"{shown.attempts} of {shown.max_attempts}" if shown.kind == PAGE else "",
+        "attempts": f"{shown.attempts} of {shown.max_attempts}" if shown.attempts or shown.kind == PAGE else "",
+        "due": f"{moment(shown.run_at)} UTC" if shown.state is State.PENDING else "",
         "error": "" if shown.error is None else f"{shown.error.type}: {shown.error.message}",
         "children": ", ".join(f"{count} {name}" for name, count in counts) if pages.total else "",
         "created": f"{moment(shown.created_at)} UTC",
@@ -174,7 +176,9 @@ def session_of(shown: Job, found: dict[int, Session]) -> str:
     if auth_id:
         return f"{auth_id} (in its metadata, for its children)"
     named = shown.config.get("auth_id") if isinstance(shown.config, dict) else None
-    return f"{named} (in its definition; its metadata names none)" if named else "none"
+    if named:
+        return f"{named} (in its definition; its metadata names none)"
+    return "none" if shown.kind in (CRAWL, RUN) else ""  # of other kinds nothing is asked for with a session
 
 
 def waiting_for(shown: Job) -> str:

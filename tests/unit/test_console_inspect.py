@@ -145,6 +145,27 @@ def test_job_names_the_definition_where_metadata_was_lost(
     assert "session  wiki (in its definition; its metadata names none)" in capsys.readouterr().out
 
 
+def test_job_of_another_kind_shows_its_attempts_and_when_it_is_due(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that is retried says how often it was tried and when it is due; nothing is said of a session."""
+    with store.group():
+        store.jobs.create([NewJob(kind="mail", max_attempts=3)])
+        (lease,) = store.claims.claim("default", (KindTerms(kind="mail"),), 1, 60.0)
+        error = JobError(type="ValueError", message="no such box")
+        again = Completion(job_id=1, token=lease.token, state=State.PENDING, run_at=4_000_000_000.0, error=error)
+        store.leases.complete([again])
+
+    code = run_command(["job", "1", "--db", str(tmp_path / "jobs.db")])
+
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    assert ["attempts", "1 of 3"] in lines
+    assert ["due", "2096-10-02 07:06 UTC"] in lines
+    assert ["error", "ValueError: no such box"] in lines
+    assert "session" not in {name for name, _ in lines}
+
+
 def test_page_shows_what_it_waits_for(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A page that waits names the credential, its attempts and its parent."""
     run_command(["job", "4", "--db", database])
