@@ -70,6 +70,7 @@ class ParentStore:
         ``JobNotFoundError``, and ``TransitionError`` for a new child of a parent that is sealed or final.
         """
         row = self._row(parent_id)
+        ids: list[int | None]
         if row.why_closed is None:
             ids = self._insert(parent_id, jobs, row)
         elif self._has_all(parent_id, jobs):
