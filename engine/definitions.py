@@ -83,9 +83,7 @@ class Definition(Record, frozen=True, kw_only=True):
 
     @overload
     @classmethod
-    def crawl(
-        cls, name: str, *, steps: Steps, start_urls: Sequence[str] = (), **options: Unpack[CrawlOptions]
-    ) -> Definition: ...
+    def crawl(cls, name: str, *, steps: Steps, **options: Unpack[CrawlOptions]) -> Definition: ...
 
     @classmethod
     def crawl(cls, name: str, **options: Any) -> Definition:

@@ -22,6 +22,7 @@ def open_engines() -> None:
 def declare() -> None:
     """Options are known by name and type; a declared recipe does not change."""
     Definition.crawl("wiki")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    Definition.crawl("wiki", start_urls=SEEDS, steps=[{"kind": "index"}])  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     Definition.crawl("wiki", SEEDS)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     Definition.crawl("wiki", start_urls=SEEDS, max_page=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     Definition.crawl("wiki", start_urls=SEEDS, max_pages="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
