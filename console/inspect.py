@@ -19,7 +19,7 @@ from ..engine.run_status import status_of
 from .options import database_option, job_argument, json_option
 from .reading import AT_ONCE, paged, reading
 from .terminal import Exit, Terminal, pass_terminal
-from .words import moment, what
+from .words import by_state, moment, what
 
 SHOWN_CHILDREN = 20
 LEVEL_STYLES = {"WARNING": "yellow", "ERROR": "red"}
@@ -203,7 +203,7 @@ def row_of(view: JobView) -> tuple[str, ...]:
 def as_builtins(view: JobView) -> dict[str, Any]:
     """Return a job as JSON shows it."""
     shown: dict[str, Any] = msgspec.to_builtins(view.job)
-    return {**shown, "children": msgspec.to_builtins(view.children)}
+    return {**shown, "children": by_state(view.children)}
 
 
 def log_line(entry: LogEntry) -> str:
