@@ -49,8 +49,9 @@ class Awaited:
             self._coroutine.close()
             return Outcome(None, JobCancelledError())
         self._task = asyncio.current_task()
+        limit = asyncio.timeout(timeout_s)
         try:
-            async with asyncio.timeout(timeout_s) as limit:
+            async with limit:
                 return Outcome(await self._coroutine)
         except TimeoutError as error:
             return Outcome(None, timed_out(timeout_s) if limit.expired() else error)

@@ -25,7 +25,7 @@ class Run(JobHandle[None]):
     """One run of a definition, by its parent job."""
 
     def stats(self) -> Counts:
-        """Return how many pages it has in each state."""
+        """Return how many pages it has in each state; of a run with steps, how many steps."""
         return self.status().pages
 
     def wait(self, timeout_s: float = FOREVER_S) -> State:
@@ -116,7 +116,8 @@ class Credentials:
 
 def stalled(status: RunStatus) -> str:
     """Return what is said of a run that waits for a credential."""
+    waiting = "what is left of it waits" if status.has_steps else f"{status.pages.waiting} pages wait"
     return (
-        f"run {status.job_id} is stalled: {status.pages.waiting} pages wait for a credential that works;"
+        f"run {status.job_id} is stalled: {waiting} for a credential that works;"
         f" see `bequest job {status.job_id}`, put a new one with `bequest auth add`, and run it again"
     )

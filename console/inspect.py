@@ -12,6 +12,7 @@ import msgspec
 
 from ..engine.crawl_jobs import PAGE, RUN
 from ..engine.log_levels import LEVELS
+from ..engine.log_queries import LogLine
 from ..engine.queries import JobView, Queries
 from ..engine.records import Job, LogEntry, State
 from ..engine.run_status import status_of
@@ -19,7 +20,7 @@ from ..engine.steps import CRAWL
 from .options import database_option, job_argument, json_option
 from .reading import AT_ONCE, paged, reading
 from .terminal import Exit, Terminal, pass_terminal
-from .words import moment, what
+from .words import by_state, moment, what
 
 SHOWN_CHILDREN = 20
 LEVEL_STYLES = {"WARNING": "yellow", "ERROR": "red"}
@@ -112,7 +113,7 @@ def logs(terminal: Terminal, /, job_id: int, level: str, after_id: int, database
     """Print the log of a job and all below it, oldest first; --json with each line's number."""
     with reading(database) as queries:
         queries.job(job_id)
-        for number, entry in entries_of(queries, job_id, level=level, after_id=after_id):
+        for number, entry in lines_of(queries, job_id, level=level, after_id=after_id):
             if not terminal.is_heard:
                 break
             if as_json:
@@ -160,7 +161,7 @@ def show_children(terminal: Terminal, children: list[JobView], found: dict[int, 
 def sessions(queries: Queries, job_id: int) -> dict[int, Session]:
     """Return which session a job and its children looked for last, as their logs say."""
     found: dict[int, Session] = {}
-    for _, entry in entries_of(queries, job_id):
+    for _, entry in lines_of(queries, job_id):
         if entry.message == "auth_id found":
             found[entry.job_id] = Session(str(entry.fields["auth_id"]), f"from {entry.fields['source']}")
         elif entry.message == "auth_id not found":
@@ -186,15 +187,13 @@ def waiting_for(shown: Job) -> str:
     return f", for credential {shown.waits_for}" if shown.waits_for else ""
 
 
-def entries_of(
-    queries: Queries, job_id: int, *, level: str = LEVELS[0], after_id: int = 0
-) -> Iterator[tuple[int, LogEntry]]:
-    """Yield the log of a job and all below it, oldest first, each entry with its number."""
+def lines_of(queries: Queries, job_id: int, *, level: str = LEVELS[0], after_id: int = 0) -> Iterator[LogLine]:
+    """Yield the log of a job and all below it, oldest first."""
 
-    def read(last_id: int) -> list[tuple[int, LogEntry]]:
+    def read(last_id: int) -> list[LogLine]:
         return queries.logs(job_id, level=level, after_id=max(last_id, after_id), limit=AT_ONCE)
 
-    return paged(read, lambda found: found[0])
+    return paged(read, lambda line: line.number)
 
 
 def row_of(view: JobView) -> tuple[str, ...]:
@@ -208,7 +207,7 @@ def row_of(view: JobView) -> tuple[str, ...]:
 def as_builtins(view: JobView) -> dict[str, Any]:
     """Return a job as JSON shows it."""
     shown: dict[str, Any] = msgspec.to_builtins(view.job)
-    return {**shown, "children": msgspec.to_builtins(view.children)}
+    return {**shown, "children": by_state(view.children)}
 
 
 def log_line(entry: LogEntry) -> str:

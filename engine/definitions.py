@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import msgspec
 
@@ -22,6 +22,7 @@ from .urls import canonical_url
 
 Scope = Literal["site", "host", "any"]
 Label = str | int | float | bool | None
+Steps = Sequence[Step | Mapping[str, Any]]
 
 
 class AuthPolicy(enum.StrEnum):
@@ -76,18 +77,25 @@ class Definition(Record, frozen=True, kw_only=True):
         whole = {**msgspec.structs.asdict(self), "pre_jobs": (), "steps": (), "post_jobs": (), "timeout_s": None}
         return definition_from({**whole, **step.config, "name": f"{self.name} {key}"}, source=f"{self.name} {key}")
 
+    @overload
     @classmethod
-    def crawl(cls, name: str, *, start_urls: Sequence[str] = (), **options: Unpack[CrawlOptions]) -> Definition:
-        """Build and check a definition; the options are the other fields of the record.
+    def crawl(cls, name: str, *, start_urls: Sequence[str], **options: Unpack[CrawlOptions]) -> Definition: ...
+
+    @overload
+    @classmethod
+    def crawl(cls, name: str, *, steps: Steps, **options: Unpack[CrawlOptions]) -> Definition: ...
+
+    @classmethod
+    def crawl(cls, name: str, **options: Any) -> Definition:
+        """Build and check a definition from *start_urls* or *steps*; the options are the other fields of the record.
 
         Raises ``DefinitionError`` for an unknown option, a wrong type, or a value that makes no sense.
         """
-        fields = {"name": name, "start_urls": start_urls, **options}
-        return definition_from(fields, source=f"definition {rules.shown(name)}")
+        return definition_from({"name": name, "start_urls": (), **options}, source=f"definition {rules.shown(name)}")
 
 
 class CrawlOptions(TypedDict, total=False):
-    """The options of ``Definition.crawl``: fields of ``Definition``, with lists where that has tuples."""
+    """The further options of ``Definition.crawl``: fields of ``Definition``, with lists where that has tuples."""
 
     auth_id: str | None
     auth_policy: AuthPolicy | Literal["require", "degrade"] | None
@@ -101,9 +109,8 @@ class CrawlOptions(TypedDict, total=False):
     error_tolerance: float
     page_timeout_s: float
     max_attempts: int
-    pre_jobs: Sequence[Step | Mapping[str, Any]]
-    steps: Sequence[Step | Mapping[str, Any]]
-    post_jobs: Sequence[Step | Mapping[str, Any]]
+    pre_jobs: Steps
+    post_jobs: Steps
     timeout_s: float | None
     labels: Mapping[str, Label]
 

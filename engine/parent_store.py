@@ -18,7 +18,7 @@ from .job_inserts import KEY_HOLDS, JobInserts
 from .job_rows import JOB_COLUMNS, MOVED_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from, json_of, moves_from
 from .json_values import decode_json
 from .policies import ParentMove, judge_parent
-from .records import STATES, Counts, Inheritance, Job, JobError, NewJob, OwnStep, State
+from .records import CHILDREN_FAILED, STATES, Counts, Inheritance, Job, JobError, NewJob, OwnStep, State
 
 TREE = "WITH RECURSIVE tree (id) AS (SELECT ?1 UNION ALL SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id)"
 # Parents that wait for their children, of which all have ended, or some in a way that ends the waiting.
@@ -70,6 +70,7 @@ class ParentStore:
         ``JobNotFoundError``, and ``TransitionError`` for a new child of a parent that is sealed or final.
         """
         row = self._row(parent_id)
+        ids: list[int | None]
         if row.why_closed is None:
             ids = self._insert(parent_id, jobs, row)
         elif self._has_all(parent_id, jobs):
@@ -184,7 +185,7 @@ class ParentStore:
         state = State.FAILED if move is ParentMove.FAIL else State.COMPLETED
         error = None
         if state is State.FAILED:
-            error = JobError(type="children_failed", message=f"{counts.failed} of {counts.total} children failed")
+            error = JobError(type=CHILDREN_FAILED, message=f"{counts.failed} of {counts.total} children failed")
             if counts.unfinished:
                 self.cancel_below(job.id)
         self._end(job, state, error)

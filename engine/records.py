@@ -111,6 +111,7 @@ class OwnStep(enum.IntEnum):
 
 
 DEFAULT_QUEUE = "default"
+CHILDREN_FAILED = "children_failed"  # the type of the error of a parent that ended by its children's failures
 
 
 class JobError(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,10 +12,11 @@ class RunStatus(Record, frozen=True, kw_only=True):
 
     job_id: int
     state: State
-    pages: Counts
+    pages: Counts  # of a run with steps: its steps
     error: JobError | None = None
     progress: Progress | None = None
     is_stalled: bool = False  # whatever is unfinished below it waits for a credential
+    has_steps: bool = False  # so that its children are steps, and its pages are theirs
 
     @property
     def is_settled(self) -> bool:
@@ -32,6 +33,7 @@ def status_of(view: JobView) -> RunStatus:
         pages=view.children,
         error=job.error,
         progress=job.progress,
+        has_steps=job.kind == RUN,
         is_stalled=(
             not job.state.is_final
             and (job.sealed or job.kind == RUN)

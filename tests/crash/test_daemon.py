@@ -46,8 +46,11 @@ class Folder:
         with subprocess.Popen(
             [sys.executable, "jobd.py"], cwd=self.path, env=environment, stderr=subprocess.PIPE, text=True
         ) as process:
-            assert self.systemd.recv(100) == b"READY=1"
-            yield process
+            try:
+                assert self.systemd.recv(100) == b"READY=1"
+                yield process
+            finally:
+                process.kill()  # nothing, unless the test has failed
 
     def put(self, count: int) -> None:
         """Put so many files into the inbox."""

@@ -33,6 +33,7 @@ from bequest import (
     Schedule,
     Secret,
     State,
+    Step,
     StoredDocument,
     read_definition,
 )
@@ -88,6 +89,8 @@ def declare(folder: Path) -> list[Definition]:
             labels={"team": "docs", "level": 3, "draft": False, "note": None},
         ),
         Definition.crawl("wiki", start_urls=[], auth_policy=AuthPolicy.REQUIRE),
+        Definition.crawl("wiki", steps=[Step(kind="crawl", config={"start_urls": []}), {"kind": "index"}]),
+        Definition.crawl("index", steps=[Step(kind="index", retries=2)], post_jobs=[{"kind": "report"}], timeout_s=60),
         read_definition("wiki.toml"),
         read_definition(folder / "wiki.json"),
     ]

@@ -80,7 +80,7 @@ def test_crawl_keeps_every_option() -> None:
 
 def test_crawl_options_name_every_field_but_the_two_required() -> None:
     """The options that type checkers see are the fields of the record."""
-    assert {"name", "start_urls", *CrawlOptions.__annotations__} == set(Definition.__struct_fields__)
+    assert {"name", "start_urls", "steps", *CrawlOptions.__annotations__} == set(Definition.__struct_fields__)
 
 
 def test_two_definitions_share_no_labels() -> None:
@@ -267,7 +267,7 @@ def test_check_names_the_definition_where_no_source_is_given() -> None:
 def test_crawl_refuses_in_the_same_words() -> None:
     """A definition built in Python is checked as a file is."""
     with pytest.raises(DefinitionError, match=r"^definition 'wiki': scope: expected "):
-        Definition.crawl("wiki", start_urls=[SEED], scope="page")  # type: ignore[arg-type]
+        Definition.crawl("wiki", start_urls=[SEED], scope="page")  # type: ignore[call-overload]
 
 
 def test_canonical_json_sorts_keys_and_keeps_the_order_of_seeds() -> None:

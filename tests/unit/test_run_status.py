@@ -26,6 +26,14 @@ def test_status_says_what_the_row_says() -> None:
     assert (status.error, status.progress) == (JOB.error, JOB.progress)
 
 
+@pytest.mark.parametrize(("kind", "has_steps"), [("run", True), ("crawl", False)])
+def test_status_says_whether_children_are_steps(kind: str, has_steps: bool) -> None:
+    """The children of a run with steps are those, and of a crawl its pages."""
+    job = msgspec.structs.replace(JOB, kind=kind)
+
+    assert status_of(JobView(job=job, children=Counts())).has_steps is has_steps
+
+
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
 def test_final_run_is_settled_and_never_stalled(state: State) -> None:
     """What has ended goes no further, whatever its children say."""

@@ -10,8 +10,7 @@ import pytest
 from store_rig import Worker, judge, make, parent, work
 
 from bequest.engine.database import Row, Value
-from bequest.engine.records import STATES, NewJob, State
-from bequest.engine.stat_store import KindCounts
+from bequest.engine.records import STATES, KindCounts, NewJob, State
 from bequest.engine.store import Store
 
 
