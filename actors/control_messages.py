@@ -78,6 +78,14 @@ class StopClaims(Request, frozen=True, kw_only=True):
         store.claims.close()
 
 
+class TakeOver(Request, frozen=True, kw_only=True):
+    """Put back all that a former owner of the database was running when its program ended; reply how many jobs."""
+
+    def apply(self, store: Store) -> int:
+        """Put it back."""
+        return store.leases.take_over()
+
+
 class CountJobs(Request, frozen=True, kw_only=True):
     """Reply how many jobs there are by queue, kind and state, from counters, as ``KindCounts`` records."""
 

@@ -19,7 +19,7 @@ import pykka
 from ..engine.clock import Clock
 from ..engine.crawl_jobs import RUN, parent_metadata, run_job, seed_jobs
 from ..engine.definitions import Definition, definition_from
-from ..engine.errors import BequestError, DefinitionError, InvalidJobError, TransitionError
+from ..engine.errors import BequestError, DefinitionError, InvalidJobError, JobNotFoundError, TransitionError
 from ..engine.queries import JobView
 from ..engine.records import Created, Job, JobError, Json, LogEntry, State, StoredDefinition
 from ..engine.run_steps import Again, Seal, Spawn, StepState, Wait, next_move, parts_of
@@ -49,6 +49,7 @@ logger = logging.getLogger(__name__)
 
 MAX_STEPS = 1000  # of one run
 RETRIED = "step_retries"  # in the metadata of a step's job
+NOT_AGAIN = "step was not done again"
 METADATA_LOST = "parent metadata was not written; auth may not work for child jobs"
 
 
@@ -73,7 +74,7 @@ class ExecutorActor(SupervisedActor):
                 self._take_up_runs()
             case GoOn(parent_ids=parent_ids):
                 for parent_id in parent_ids:
-                    self._take_up(self._manager.ask(GetJob(job_id=parent_id)))
+                    self._take_up_unless_over(parent_id)
             case _:
                 self.refuse_unknown(message)
 
@@ -135,9 +136,21 @@ class ExecutorActor(SupervisedActor):
                 self._crawl_step(job_id, definition.of_step(part.step, part.key))
             case Again(job_id):
                 self._manager.ask(IncrementJobMetadata(job_id=job_id, key=RETRIED))
-                self._manager.ask(RetryJob(job_id=job_id))
+                if not self._is_retried(job_id):
+                    self._take_step(parent, definition, definition_id)
             case Seal():
                 self._manager.ask(SpawnChildren(parent_id=parent.id, jobs=(), seal=True))
+
+    def _is_retried(self, job_id: int) -> bool:
+        """Have a step done again; return whether it is, for another job may have the key of a child of it by now."""
+        try:
+            self._manager.ask(RetryJob(job_id=job_id))
+        except TransitionError as error:
+            fields: dict[str, Json] = {"cause": str(error)}
+            logger.warning(NOT_AGAIN, extra={"job_id": job_id, **fields})
+            self._log(job_id, NOT_AGAIN, fields)
+            return False
+        return True
 
     def _crawl_step(self, job_id: int, definition: Definition) -> None:
         step: Job = self._manager.ask(GetJob(job_id=job_id))
@@ -154,8 +167,15 @@ class ExecutorActor(SupervisedActor):
     def _take_up_runs(self) -> int:
         runs: list[Job] = self._manager.ask(ListOpenRuns(kinds=(CRAWL, RUN)))
         for parent in runs:
-            self._take_up(parent)
+            self._take_up_unless_over(parent.id, parent)
         return len(runs)
+
+    def _take_up_unless_over(self, parent_id: int, found: Job | None = None) -> None:
+        """Go on with a run; one that a person cancelled or deleted meanwhile has nothing more to come."""
+        try:
+            self._take_up(found or self._manager.ask(GetJob(job_id=parent_id)))
+        except (JobNotFoundError, TransitionError) as error:
+            logger.info("run is not gone on with", extra={"job_id": parent_id, "cause": str(error)})
 
     def _take_up(self, parent: Job) -> None:
         if parent.kind == CRAWL and parent.parent_id is not None:

@@ -292,7 +292,7 @@ class ReleaseLeases(Request, frozen=True, kw_only=True):
 
 
 class ReclaimLeases(Request, frozen=True, kw_only=True):
-    """Put back all that a former owner of the database was running; reply how many jobs."""
+    """Put back all that runs, because who runs it is being ended; reply how many jobs."""
 
     def apply(self, store: Store) -> int:
         """Put them back."""

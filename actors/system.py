@@ -30,7 +30,7 @@ from ..engine.store import Store
 from .address import Address
 from .alarm import Alarm
 from .callbacks import CallbackThread
-from .control_messages import StopClaims
+from .control_messages import StopClaims, TakeOver
 from .event_hub import EventHub
 from .executor_messages import ChildrenEnded, GoOn, StartRun, Sweep, TakeUpRuns
 from .handles import Credentials, Run
@@ -130,7 +130,7 @@ class Engine(JobInterface, Housekeeping):
             self._store = Store.open(self._path, clock=self._clock, durability=self._durability)
             try:
                 self._start_actors(self._store)
-                self.manager.ask(ReclaimLeases())
+                self.manager.ask(TakeOver())
                 self._work_on(self._kinds.queues())
                 if not self._resumes:
                     self.manager.ask(OfferOnly(parent_ids=()))

@@ -13,6 +13,7 @@ import msgspec
 
 from .changes import Changes, Move
 from .claim_store import ClaimStore
+from .crawl_jobs import PAGE
 from .database import Database, Row, Value
 from .document_store import DocumentStore
 from .errors import InvalidJobError, TransitionError
@@ -55,6 +56,20 @@ COMPLETE = f"""
     RETURNING {ENDED_COLUMNS}, token
 """
 PUT_BACK = "state = 0, is_due = 1, lease_until = NULL, attempts = attempts - 1"
+# A page is read in the browser's processes, so it is not what ended the program.
+IS_FORGIVEN = (
+    f"(kind = '{PAGE}' OR ?3 > (SELECT count(*) FROM job_error"
+    " WHERE job_id = job.id AND error_json ->> 'type' = 'program_ended'))"
+)
+TAKE_OVER = f"""
+    UPDATE job SET attempts = attempts - {IS_FORGIVEN}, is_due = 1, lease_until = NULL, run_at = ?1,
+        state = iif({IS_FORGIVEN} OR attempts < max_attempts, 0, 4),
+        finished_at = iif({IS_FORGIVEN} OR attempts < max_attempts, NULL, ?1),
+        error_json = iif(kind = '{PAGE}', error_json, ?2)
+    WHERE state = 1 RETURNING {ENDED_COLUMNS}, {IS_FORGIVEN}
+"""
+ENDS_FORGIVEN = 3  # of the whole program while one job ran; from then on they count against it
+PROGRAM_ENDED = JobError(type="program_ended", message="the program that ran it ended before it did")
 LEASE_EXPIRED = JobError(type="lease_expired", message="its worker did not report before the lease ended")
 
 
@@ -123,11 +138,20 @@ class LeaseStore:
         self._note_put_back(rows)
         return refused(leases, rows)
 
-    def reclaim(self) -> int:
-        """Put back every job that a former owner of the database was running; return how many.
+    def take_over(self) -> int:
+        """Put back every job that a former owner of the database was running when its program ended; return how many.
 
-        The end of a process says nothing about the jobs in it, so their attempts do not count.
+        That says little about the jobs in it, so their attempts do not count, until a job has been running at
+        ``ENDS_FORGIVEN`` such ends: it may be what ended the program, and is not to do so for ever.
         """
+        rows = self._database.rows(TAKE_OVER, (self._database.now, json_of(PROGRAM_ENDED), ENDS_FORGIVEN))
+        for row in rows:
+            self._note(Ended(row[:-1]))
+        self._keep_errors([(row[0], row[6] + row[-1], PROGRAM_ENDED) for row in rows if row[3] != PAGE])
+        return len(rows)
+
+    def reclaim(self) -> int:
+        """Put back every job that runs, because who ran it is being ended; return how many. No attempt counts."""
         rows = self._database.rows(
             f"UPDATE job SET {PUT_BACK}, run_at = ?1 WHERE state = 1 RETURNING {MOVED_COLUMNS}", (self._database.now,)
         )

@@ -37,6 +37,7 @@ class Model:
         self.deadline_at = None if job.end_within_s is None else now + job.end_within_s
         self.attempts = 0
         self.max_attempts = job.max_attempts
+        self.ends = 0  # of the whole program while it ran
         self.token = 0
         self.sealed = False
         self.has_lapsed = False  # of a key held for a period, that somebody has asked for since

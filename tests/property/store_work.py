@@ -7,6 +7,7 @@ from hypothesis.stateful import precondition, rule
 from store_invariants import StoreInvariants
 from store_model import TERMS, Model
 
+from bequest.engine.lease_store import ENDS_FORGIVEN
 from bequest.engine.records import Completion, Document, Lease, LeaseRef, NewJob, OwnStep, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -128,8 +129,28 @@ class StoreWork(StoreInvariants):
             self.put_back(job)
 
     @rule()
+    def take_over(self) -> None:
+        """Put back what ran when its program ended; the attempt counts from the fourth time on, but of a page (I5)."""
+        running = self.jobs.of_state(State.RUNNING)
+
+        with self.store.group():
+            count = self.store.leases.take_over()
+
+        assert count == len(running)
+        for job_id in running:
+            job = self.jobs[job_id]
+            is_forgiven = job.kind == "page" or job.ends < ENDS_FORGIVEN
+            job.ends += 1
+            if is_forgiven:
+                self.put_back(job)
+            elif job.attempts < job.max_attempts:
+                job.be_due(self.clock.now())
+            else:
+                self.jobs.fail(job_id)
+
+    @rule()
     def reclaim(self) -> None:
-        """Put back what a former owner was running; no attempt counts (I5)."""
+        """Put back what runs; no attempt counts (I5)."""
         running = [self.jobs[job_id] for job_id in self.jobs.of_state(State.RUNNING)]
 
         with self.store.group():

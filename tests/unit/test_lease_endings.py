@@ -160,7 +160,7 @@ def test_expired_lease_is_stale_once_the_job_is_claimed_again(store: Store, cloc
 
 
 def test_reclaim_puts_back_all_that_a_former_owner_was_running(store: Store, clock: ManualClock) -> None:
-    """The end of a process says nothing about the jobs in it: they are due at once, and no attempt is lost (I5)."""
+    """Nothing is said about the jobs by that: they are due at once, and no attempt is lost (I5)."""
     parent_id = run(store, 3)
     leases = claim(store, 2)
     clock.advance(5.0)

@@ -11,6 +11,7 @@ from actor_rig import Hand, ManagerRig, answer_of
 from crawl_rig import CrawlRig
 
 from bequest.actors import credential_messages, messages, query_messages, standing_messages
+from bequest.actors.control_messages import TakeOver
 from bequest.actors.credential_messages import (
     GetCredential,
     GetCredentialVersion,
@@ -226,8 +227,10 @@ def test_leases_are_renewed_released_and_reclaimed(rig: ManagerRig, clock: Manua
     until = rig.ask(GetJob(job_id=1)).lease_until
     released = rig.ask(ReleaseLeases(leases=(held, stale)))
     reclaimed = rig.ask(ReclaimLeases())
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=9.0))
+    taken_over = rig.ask(TakeOver())
 
-    assert (renewed, until, released, reclaimed) == ([2], clock.now() + 99.0, [2], 1)
+    assert (renewed, until, released, reclaimed, taken_over) == ([2], clock.now() + 99.0, [2], 1, 1)
     assert [rig.ask(GetJob(job_id=number)).attempts for number in (1, 2)] == [0, 0]
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from store_rig import LEASE_S, Worker, counts, get, make, parent, states, work
 
-from bequest.engine.lease_store import LEASE_EXPIRED
-from bequest.engine.records import LeaseRef, State
+from bequest.engine.lease_store import ENDS_FORGIVEN, LEASE_EXPIRED, PROGRAM_ENDED
+from bequest.engine.records import LeaseRef, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -202,10 +202,41 @@ def test_end_of_the_whole_program_costs_no_attempt(store: Store) -> None:
     worker.take()
 
     with store.group():
-        count = store.leases.reclaim()
+        count = store.leases.take_over()
 
     assert (count, get(store, job_id).state, get(store, job_id).attempts) == (1, PENDING, 0)
     assert worker.end(job_id) == [job_id]
+    assert [(one.attempt, one.error) for one in store.queries.attempt_errors(job_id)] == [(1, PROGRAM_ENDED)]
+
+
+def test_job_that_ends_the_whole_program_does_not_do_so_for_ever(store: Store, clock: ManualClock) -> None:
+    """River counts each of them; ours from the fourth on, until the attempts are used up (I5)."""
+    job_id, worker = make(store, max_attempts=2), Worker(store)
+    attempts = []
+
+    while get(store, job_id).state is PENDING:
+        worker.take()
+        with store.group():
+            store.leases.take_over()
+        attempts.append(get(store, job_id).attempts)
+
+    job = get(store, job_id)
+    assert attempts == [0] * ENDS_FORGIVEN + [1, 2]
+    assert (job.state, job.error, job.finished_at) == (FAILED, PROGRAM_ENDED, clock.now())
+    assert worker.take() == []
+
+
+def test_page_is_not_what_ends_the_program(store: Store) -> None:
+    """It is read in the browser's processes, and a crawl may be killed as often as one likes."""
+    _, page_id = parent(store, NewJob(kind="page"))
+    worker = Worker(store, "page")
+
+    for _ in range(10):
+        assert worker.take() == [page_id]
+        with store.group():
+            store.leases.take_over()
+
+    assert (get(store, page_id).attempts, store.queries.attempt_errors(page_id)) == (0, [])
 
 
 def test_lease_that_ends_next_is_when_to_look(store: Store, clock: ManualClock) -> None:
