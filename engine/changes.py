@@ -52,11 +52,10 @@ class Changes:
 
     def move(self, moves: Iterable[Move]) -> None:
         """Note that jobs changed their state."""
-        for move in moves:
-            self.moves.append(move)
-            self.jobs.add(move.job_id)
-            if move.parent_id is not None:
-                self.parents.add(move.parent_id)
+        noted = list(moves)
+        self.moves += noted
+        self.jobs.update([move.job_id for move in noted])
+        self.parents.update([move.parent_id for move in noted if move.parent_id is not None])
 
     def mark(self) -> Mark:
         """Return where the note stands, for ``undo``."""

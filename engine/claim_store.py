@@ -12,10 +12,10 @@ from functools import lru_cache
 
 import msgspec
 
-from .changes import Changes
+from .changes import Changes, Move
 from .database import Database, Row, Value
 from .due_lanes import DueLane, DueLanes
-from .job_rows import LEASE_COLUMNS, MOVED_COLUMNS, lease_from, moves_from
+from .job_rows import LEASE_COLUMNS, NUMBER_OF, lease_from
 from .limits import Bucket, Caps, KindTerms, Lane, Offer, Running, allot, full_at, rates_of, started
 from .records import Lease, State
 
@@ -26,7 +26,8 @@ OLDEST_OF_KIND = (
     " ORDER BY priority DESC, id LIMIT ?{})"
 )
 KINDS_AT_ONCE = 400  # SQLite joins no more than 500 selects on one level
-PRIORITY = -1  # the last of the lease's columns
+KIND, PARENT_ID, PRIORITY = (LEASE_COLUMNS.split(", ").index(name) for name in ("kind", "parent_id", "priority"))
+DUE, TAKEN = NUMBER_OF[State.PENDING], NUMBER_OF[State.RUNNING]
 
 
 class ClaimStore:
@@ -75,8 +76,8 @@ class ClaimStore:
         self._changes.wake_at = min(self._changes.wake_at, claim.tokens_at)
         if claim.rows:
             self._changes.wake_at = min(self._changes.wake_at, self._database.now + lease_s)
-            self._changes.move(moves_from(claim.rows, State.PENDING, State.RUNNING))
-        return [lease_from(row[4:]) for row in claim.rows]
+            self._changes.move([Move(row[0], row[PARENT_ID], queue, row[KIND], DUE, TAKEN) for row in claim.rows])
+        return list(map(lease_from, claim.rows))
 
     @property
     def has_held_back(self) -> bool:
@@ -192,7 +193,7 @@ class Claim:
         exhausted: set[Lane] = set()  # nothing is left that is due and within the limits
         for lane, share in allot(offers, self.left, self.turn):
             rows = self._claim(lane, caps.of(lane, kinds[lane], share), share)
-            for kind, count in Counter(row[3] for row in rows).items():
+            for kind, count in Counter(row[KIND] for row in rows).items():
                 caps.take(kind, lane, count)
             self.rows += rows
             self.left -= len(rows)
@@ -258,5 +259,5 @@ def claim_statement(kinds: int) -> str:
     return (
         "UPDATE job SET state = 1, attempts = attempts + 1, token = token + 1, lease_until = ?1, started_at = ?2"
         f" WHERE id IN (SELECT id FROM ({due}) ORDER BY priority DESC, id LIMIT ?6)"
-        f" RETURNING {MOVED_COLUMNS}, {LEASE_COLUMNS}"
+        f" RETURNING {LEASE_COLUMNS}"
     )

@@ -5,8 +5,9 @@ Each SQLite call gives up the GIL and may wait 5 ms for it beside a busy thread,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from .changes import Changes, Move
 from .database import Database, Value
 from .job_rows import NUMBER_OF
-from .job_rules import check_job
+from .job_rules import check_job, check_key
 from .json_values import encode_json, encode_object
 from .records import KEY_SCOPES, ON_FAILURE, Json, KeyScope, NewJob, State
 
@@ -31,16 +32,18 @@ INSERT = (
     " metadata_json) SELECT ?1 + d.key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, 0, ?8 = 2, ?12, ?13, ?14, ?15,"
     " ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM json_each(?24) d"
 )
-INSERT_UNKEYED = f"{INSERT} LIMIT ?25 RETURNING id"
+INSERT_UNKEYED = f"{INSERT} LIMIT ?25"
 INSERT_KEYED = (
     f"{INSERT} WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.lane = ifnull(?2, 0) AND job.key = d.value ->> 0"
-    f" AND ({KEY_HOLDS})) ORDER BY d.key LIMIT ?25 RETURNING id"
+    f" AND ({KEY_HOLDS})) ORDER BY d.key LIMIT ?25"
 )
 LAPSE = (
     "UPDATE job SET key_scope = ?2 WHERE id IN (SELECT job.id FROM json_each(?1) AS asked CROSS JOIN job"
     " WHERE job.lane = asked.value ->> 0 AND job.key = asked.value ->> 1 AND job.key_scope = 3 AND job.key_until <= ?3)"
 )
 NO_LIMIT = -1
+OWN = frozenset({"config", "metadata", "key"})  # what rows of one statement need not have in common
+_terms_of = attrgetter(*(name for name in NewJob.__struct_fields__ if name not in OWN))
 
 
 class Shape(NamedTuple):
@@ -92,20 +95,19 @@ class JobInserts:
         They share one parent, whose root is *root_id* and which leaves them *inherited* as metadata. Raises
         ``InvalidJobError`` and ``MetadataError`` before anything is written.
         """
-        inherited = inherited or {}
-        rows = [_row_of(job, inherited) for job in jobs]
-        if any(job.key_scope is KeyScope.PERIOD for job in jobs):
+        now = self._database.now
+        reader = Reader(inherited or {}, root_id, now)
+        rows = [reader.read(job) for job in jobs]
+        if reader.has_periods:
             self._has_periods = True
         self.let_lapse(sorted({(job.parent_id or 0, job.key) for job in jobs if job.key is not None}))
-        now = self._database.now
         left = NO_LIMIT if limit is None else max(0, limit)
         ids: list[int | None] = [None] * len(jobs)
-        by_shape = groupby(
-            _fresh_indexes(jobs), key=lambda index: (jobs[index].key is None, _shape_of(jobs[index], root_id, now))
-        )
-        for (is_unkeyed, shape), run in by_shape:
+        shapes = reader.shapes
+        for _, run in groupby(_fresh_indexes(jobs), key=lambda index: id(shapes[index])):
             indexes = list(run)
-            statement = INSERT_UNKEYED if is_unkeyed else INSERT_KEYED
+            shape = shapes[indexes[0]]
+            statement = INSERT_UNKEYED if jobs[indexes[0]].key is None else INSERT_KEYED
             placed = self._insert_shape(statement, shape, [rows[index] for index in indexes], left)
             for index, job_id in zip(indexes, placed, strict=True):
                 ids[index] = job_id
@@ -126,16 +128,19 @@ class JobInserts:
     def _insert_shape(self, statement: str, shape: Shape, rows: list[list[str | None]], limit: int) -> list[int | None]:
         first = self._first_id()
         values: tuple[Value, ...] = (first, *shape, self._database.now, msgspec.json.encode(rows).decode(), limit)
-        found = self._database.rows(statement, values)
+        count = self._database.run(statement, values)
+        placed: Iterable[int] = range(first, first + count)
+        if 0 < count < len(rows) and statement is INSERT_KEYED:
+            placed = [row[0] for row in self._database.rows("SELECT id FROM job WHERE id >= ?", (first,))]
         ids: list[int | None] = [None] * len(rows)
-        for (job_id,) in found:
+        for job_id in placed:
             ids[job_id - first] = job_id
-        if found:
-            self._next_id = (self._database.rollbacks, max(job_id for (job_id,) in found) + 1)
-            self._note(shape, [job_id for (job_id,) in found])
+        if count:
+            self._next_id = (self._database.rollbacks, max(placed) + 1)
+            self._note(shape, placed)
         return ids
 
-    def _note(self, shape: Shape, ids: Sequence[int]) -> None:
+    def _note(self, shape: Shape, ids: Iterable[int]) -> None:
         self._changes.move(Move(job_id, shape.parent_id, shape.queue, shape.kind, None, shape.state) for job_id in ids)
         if shape.deadline_at is not None:
             self._changes.wake_at = min(self._changes.wake_at, shape.deadline_at)
@@ -150,15 +155,47 @@ class JobInserts:
         return self._next_id[1]
 
 
-def _row_of(job: NewJob, inherited: Mapping[str, Json]) -> list[str | None]:
-    check_job(job)
-    named = f"a new {job.kind} job"
-    metadata = {**inherited, **job.metadata}
-    return [
-        job.key,
-        encode_json(job.config, owner=f"config of {named}"),
-        encode_object(metadata, owner=f"metadata of {named}") if metadata else "{}",
-    ]
+class Reader:
+    """Reads jobs in turn: checks them and finds their rows and *shapes*, one object for neighbours of one shape.
+
+    What a job has in common with the one before it is looked at once.
+    """
+
+    def __init__(self, inherited: Mapping[str, Json], root_id: int, now: float) -> None:
+        self.shapes: list[Shape] = []
+        self.has_periods = False  # whether a key is held for a period
+        self._inherited = inherited
+        self._root_id = root_id
+        self._now = now
+        self._terms: object = None
+        self._config: Json = self  # no job's
+        self._config_json = ""
+        self._bare_json: str | None = None  # the metadata of a job that has none of its own
+
+    def read(self, job: NewJob) -> list[str | None]:
+        """Return the row of *job*, as ``INSERT`` takes it; raises ``InvalidJobError`` and ``MetadataError``."""
+        key = job.key
+        terms = (_terms_of(job), type(job.max_child_failures), key is None)  # 1 is a count, and 1.0 a share
+        if terms == self._terms:
+            check_key(key)
+            self.shapes.append(self.shapes[-1])
+        else:
+            check_job(job)
+            self.shapes.append(_shape_of(job, self._root_id, self._now))
+            self._terms = terms
+            self.has_periods = self.has_periods or job.key_scope is KeyScope.PERIOD
+        if job.config is not self._config:
+            self._config_json = encode_json(job.config, owner=f"config of a new {job.kind} job")
+            self._config = job.config
+        return [key, self._config_json, self._metadata_of(job)]
+
+    def _metadata_of(self, job: NewJob) -> str:
+        owner = f"metadata of a new {job.kind} job"
+        if job.metadata:
+            return encode_object({**self._inherited, **job.metadata}, owner=owner)
+        if self._bare_json is None:
+            self._bare_json = encode_object(self._inherited, owner=owner) if self._inherited else "{}"
+        return self._bare_json
 
 
 def _fresh_indexes(jobs: Sequence[NewJob]) -> Iterator[int]:

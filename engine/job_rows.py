@@ -13,6 +13,7 @@ from .json_values import encode_record
 from .records import ON_FAILURE, STATES, Counts, Job, JobError, Lease, OwnStep, Progress, State
 
 NUMBER_OF = {state: number for number, state in enumerate(STATES)}
+OWN_STEPS = tuple(OwnStep)
 FIRST_FINAL = NUMBER_OF[State.COMPLETED]
 
 JOB_COLUMNS = (
@@ -55,7 +56,7 @@ def job_from(row: Row) -> Job:
         attempts=row[13],
         max_attempts=row[14],
         sealed=bool(row[15]),
-        own_step=OwnStep(row[16]),
+        own_step=OWN_STEPS[row[16]],
         on_failure=ON_FAILURE[row[17]],
         max_child_failures=row[18],
         token=row[19],
@@ -87,7 +88,7 @@ def lease_from(row: Row) -> Lease:
         parent_id=row[6],
         attempts=row[7],
         max_attempts=row[8],
-        own_step=OwnStep(row[9]),
+        own_step=OWN_STEPS[row[9]],
         timeout_s=row[10],
     )
 

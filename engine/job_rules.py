@@ -20,6 +20,12 @@ def check_job(job: NewJob) -> None:
             raise InvalidJobError(fault)
 
 
+def check_key(key: str | None) -> None:
+    """Raise ``InvalidJobError`` for a key that no row can hold."""
+    for fault in _key_text(key):
+        raise InvalidJobError(fault)
+
+
 def _texts(job: NewJob) -> Iterator[str]:
     for name, text in (("kind", job.kind), ("queue", job.queue)):
         if not _is_text(text):
@@ -28,7 +34,11 @@ def _texts(job: NewJob) -> Iterator[str]:
         yield f"a job has at most {MAX_TAGS} tags of 1 to {MAX_KEY_LENGTH} printable characters"
     if job.partition and not _is_text(job.partition):
         yield f"a partition has at most {MAX_KEY_LENGTH} printable characters; hash what is longer"
-    if job.key is not None and not _is_text(job.key):
+    yield from _key_text(job.key)
+
+
+def _key_text(key: str | None) -> Iterator[str]:
+    if key is not None and not _is_text(key):
         yield f"a key has 1 to {MAX_KEY_LENGTH} printable characters; hash what is longer"
 
 

@@ -29,6 +29,7 @@ class JobStore:
         self._parents = parents
         self._database = database
         self._changes = changes
+        self._has_follow_ups: bool | None = None  # whether there may be any; None until it is looked up
 
     def create(self, jobs: Sequence[NewJob]) -> list[Created]:
         """Make jobs that have no parent; where a key is taken, each job's ``on_clash`` says what becomes of it.
@@ -45,6 +46,11 @@ class JobStore:
 
     def follow_up(self) -> None:
         """Make the jobs that were to come after one that has ended."""
+        if self._has_follow_ups is None:
+            row = self._database.row("SELECT EXISTS (SELECT 1 FROM job WHERE follow_up_json IS NOT NULL)")
+            self._has_follow_ups = row is not None and bool(row[0])
+        if not self._has_follow_ups:
+            return
         rows = self._database.rows(
             "SELECT id, follow_up_json FROM job WHERE follow_up_json IS NOT NULL AND state >= 3 ORDER BY id"
         )
@@ -140,6 +146,7 @@ class JobStore:
             case OnClash.REPLACE if is_untouched:
                 self._replace(holder_id, job)
             case OnClash.AFTER if not is_untouched:
+                self._has_follow_ups = True
                 follow_up = msgspec.structs.replace(job, on_clash=OnClash.EXISTING)
                 self._database.run("UPDATE job SET follow_up_json = ?2 WHERE id = ?1", (holder_id, json_of(follow_up)))
         return Created(job_id=holder_id, is_new=False)

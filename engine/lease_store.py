@@ -7,7 +7,8 @@ at the claim, given back when the attempt did not count) and I12. All methods ru
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,7 +24,16 @@ from .log_store import LogStore
 from .parent_store import ParentStore
 from .records import Completion, JobError, LeaseRef, NewJob, OwnStep, State
 
-ENDED_COLUMNS = f"{MOVED_COLUMNS}, state, run_at, attempts, own_step, root_id"  # of an Ended
+ENDED_COLUMNS = f"{MOVED_COLUMNS}, state, run_at, attempts, own_step, root_id, token"  # of an Ended
+
+# The end of most: completed, and nothing is to be decided. What it passes over COMPLETE looks at in full.
+COMPLETE_PLAIN = f"""
+    UPDATE job SET state = 3, lease_until = NULL, waits_for = NULL, is_due = 1, finished_at = ?2, error_json = NULL,
+                   result_json = coalesce(d.result, result_json)
+    FROM (SELECT value ->> 0 AS id, value ->> 1 AS token, value ->> 2 AS result FROM json_each(?1)) AS d
+    WHERE job.id = d.id AND job.token = d.token AND job.state = 1 AND job.own_step <> 2
+    RETURNING {ENDED_COLUMNS}
+"""
 
 # A retry that has no attempt left is a failure (I5); what waits for a credential that is newer by now does not wait;
 # a parent whose own step is done waits for children that are not, and to be judged where one has failed (I9).
@@ -53,8 +63,9 @@ COMPLETE = f"""
         ) AS given CROSS JOIN job AS held ON held.id = given.id
     ) AS d
     WHERE job.id = d.id AND job.token = d.token AND job.state = 1
-    RETURNING {ENDED_COLUMNS}, token
+    RETURNING {ENDED_COLUMNS}
 """
+TAKEN = NUMBER_OF[State.RUNNING]
 PUT_BACK = "state = 0, is_due = 1, lease_until = NULL, attempts = attempts - 1"
 # A page is read in the browser's processes, so it is not what ended the program.
 IS_FORGIVEN = (
@@ -73,17 +84,19 @@ PROGRAM_ENDED = JobError(type="program_ended", message="the program that ran it 
 LEASE_EXPIRED = JobError(type="lease_expired", message="its worker did not report before the lease ended")
 
 
-class Ended:
+class Ended(NamedTuple):
     """A job whose attempt has ended, from a row of ``ENDED_COLUMNS``."""
 
-    def __init__(self, row: Row) -> None:
-        self.job_id, self.parent_id, self.queue, self.kind, self.state, self.run_at, self.attempts = row[:7]
-        self.own_step, self.root_id = row[7:]
-
-    @property
-    def move(self) -> Move:
-        """The change of its state."""
-        return Move(self.job_id, self.parent_id, self.queue, self.kind, NUMBER_OF[State.RUNNING], self.state)
+    job_id: int
+    parent_id: int | None
+    queue: str
+    kind: str
+    state: int
+    run_at: float
+    attempts: int
+    own_step: int
+    root_id: int
+    token: int
 
 
 class LeaseStore:
@@ -117,13 +130,13 @@ class LeaseStore:
             _check(completion)
             if first.setdefault((completion.job_id, completion.token), completion) is not completion:
                 refused.append(completion.job_id)
-        versions = self._versions_waited_for(completions)
-        given = [self._values_of(completion, versions) for completion in first.values()]
-        rows = self._database.rows(COMPLETE, (encode_record(given), self._database.now))
-        ended = {(row[0], row[-1]): Ended(row[:-1]) for row in rows}
-        for one in ended.values():
-            self._note(one)
-        self._write_what_came_with([(one, ended[lease]) for lease, one in first.items() if lease in ended])
+        ended = self._end_plainly(first)
+        left = [completion for lease, completion in first.items() if lease not in ended]
+        if left:
+            ended |= self._end(left)
+        self._note(ended.values())
+        kept = [(first[lease], one) for lease, one in ended.items()]
+        self._write_what_came_with([pair for pair in kept if comes_with_more(pair[0])])
         return refused + [lease[0] for lease in first if lease not in ended]
 
     def renew(self, leases: Sequence[LeaseRef], lease_s: float) -> list[int]:
@@ -167,9 +180,8 @@ class LeaseStore:
             f" WHERE state = 1 AND lease_until <= ?1 RETURNING {ENDED_COLUMNS}",
             (now, json_of(LEASE_EXPIRED)),
         )
-        for row in rows:
-            self._note(Ended(row))
-            self._changes.lost_leases.add(row[0])
+        self._note(list(map(Ended._make, rows)))
+        self._changes.lost_leases.update(row[0] for row in rows)
         self._keep_errors([(row[0], row[6], LEASE_EXPIRED) for row in rows])
         return len(rows)
 
@@ -182,13 +194,24 @@ class LeaseStore:
         )
         return None if row is None else row[0]
 
+    def _end_plainly(self, given: Mapping[tuple[int, int], Completion]) -> dict[tuple[int, int], Ended]:
+        """End what ends as most do, as far as it can be; return it by lease."""
+        values = [(*lease, _result_json(one)) for lease, one in given.items() if is_plain(one)]
+        if not values:
+            return {}
+        return ended_by_lease(self._database.rows(COMPLETE_PLAIN, (encode_record(values), self._database.now)))
+
+    def _end(self, completions: Sequence[Completion]) -> dict[tuple[int, int], Ended]:
+        versions = self._versions_waited_for(completions)
+        values = [self._values_of(completion, versions) for completion in completions]
+        return ended_by_lease(self._database.rows(COMPLETE, (encode_record(values), self._database.now)))
+
     def _values_of(self, completion: Completion, versions: dict[str, int]) -> list[Value]:
         state, run_at = completion.state, completion.run_at
         if _is_parent(completion):
             state = State.WAITING
         elif state is State.WAITING and versions.get(completion.waits_for or "", 0) > completion.credential_version:
             state, run_at = State.PENDING, None  # the credential was put right while the page was tried
-        result = completion.result
         return [
             completion.job_id,
             completion.token,
@@ -197,7 +220,7 @@ class LeaseStore:
             json_of(completion.error),
             self._database.now if run_at is None else run_at,
             None if _is_parent(completion) else completion.waits_for,
-            None if result is None else encode_json(result, owner=f"result of job {completion.job_id}"),
+            _result_json(completion),
             completion.own_step,
             int(_is_parent(completion)),
         ]
@@ -242,12 +265,18 @@ class LeaseStore:
                 (msgspec.json.encode(rows).decode(), self._database.now),
             )
 
-    def _note(self, ended: Ended) -> None:
-        self._changes.move([ended.move])
+    def _note(self, ended: Collection[Ended]) -> None:
+        self._changes.move([Move(*one[:4], TAKEN, one.state) for one in ended])
+        if ended and self._claims.has_held_back:
+            self._changes.has_due_work = True  # a place came free
+        for one in ended:
+            if one.state != NUMBER_OF[State.COMPLETED]:
+                self._note_other(one)
+
+    def _note_other(self, ended: Ended) -> None:
+        """Note what follows where an attempt did not end as completed."""
         if ended.state == NUMBER_OF[State.PENDING]:
             self._changes.note_due(ended.run_at, self._database.now)
-        if self._claims.has_held_back:
-            self._changes.has_due_work = True  # a place came free
         if ended.state == NUMBER_OF[State.FAILED] and ended.own_step != OwnStep.NONE:
             self._parents.cancel_below(ended.job_id)
         if ended.own_step != OwnStep.NONE and ended.state < FIRST_FINAL:
@@ -270,6 +299,33 @@ class LeaseStore:
         )
 
 
+def is_plain(completion: Completion) -> bool:
+    """Whether it ends as completed and nothing is to be decided, as far as can be seen without its job."""
+    return (
+        completion.state is State.COMPLETED
+        and completion.counts
+        and completion.error is None
+        and not completion.children
+        and completion.own_step is OwnStep.NONE
+    )
+
+
+def comes_with_more(completion: Completion) -> bool:
+    """Whether there is more to write of it than its job's row."""
+    return bool(
+        completion.document is not None
+        or completion.links
+        or completion.children
+        or completion.logs
+        or completion.error is not None
+    )
+
+
+def ended_by_lease(rows: Iterable[Row]) -> dict[tuple[int, int], Ended]:
+    """Return the ended jobs of rows of ``ENDED_COLUMNS`` by id and token."""
+    return {(row[0], row[-1]): Ended._make(row) for row in rows}
+
+
 def refused(leases: Sequence[LeaseRef], rows: Sequence[Row]) -> list[int]:
     """Return the jobs of those of *leases* that are not among *rows*, which end with the token."""
     kept = {(row[0], row[-1]) for row in rows}
@@ -287,6 +343,11 @@ def _check(completion: Completion) -> None:
         raise InvalidJobError(f"an attempt that ends as {completion.state} has no children")
     if completion.run_at is not None and not math.isfinite(completion.run_at):
         raise InvalidJobError(f"run_at is seconds since the epoch, found {completion.run_at}")
+
+
+def _result_json(completion: Completion) -> str | None:
+    result = completion.result
+    return None if result is None else encode_json(result, owner=f"result of job {completion.job_id}")
 
 
 def _is_parent(completion: Completion) -> bool:

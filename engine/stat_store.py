@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 
 import msgspec
 
 from .changes import Changes
-from .database import Database
+from .database import Database, Value
 from .job_rows import counts_from
 from .records import STATES, KindCounts
 
-COUNT = """
-    INSERT INTO stat SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-                            value ->> 7 FROM json_each(?1) WHERE true
+ADD = """
     ON CONFLICT (queue, kind) DO UPDATE SET
         pending = pending + excluded.pending, running = running + excluded.running,
         waiting = waiting + excluded.waiting, completed = completed + excluded.completed,
         failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled
 """
+COUNT_ONE = f"INSERT INTO stat VALUES (?, ?, ?, ?, ?, ?, ?, ?) {ADD}"
+COUNT_ALL = f"""
+    INSERT INTO stat SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+                            value ->> 7 FROM json_each(?1) WHERE true {ADD}
+"""
+_ways_of = attrgetter("queue", "kind", "old", "new")
 
 
 class StatStore:
@@ -30,18 +35,18 @@ class StatStore:
 
     def count(self) -> None:
         """Add what the group has moved so far; for its end."""
-        sums: Counter[tuple[str, str, int]] = Counter()
-        for move in self._changes.moves:
-            if move.old is not None:
-                sums[move.queue, move.kind, move.old] -= 1
-            if move.new is not None:
-                sums[move.queue, move.kind, move.new] += 1
         rows: dict[tuple[str, str], list[int]] = {}
-        for (queue, kind, state), by in sums.items():
-            rows.setdefault((queue, kind), [0] * len(STATES))[state] += by
-        values = [[*names, *counts] for names, counts in rows.items() if any(counts)]
-        if values:
-            self._database.run(COUNT, (msgspec.json.encode(values).decode(),))
+        for (queue, kind, old, new), count in Counter(map(_ways_of, self._changes.moves)).items():
+            by_state = rows.setdefault((queue, kind), [0] * len(STATES))
+            if old is not None:
+                by_state[old] -= count
+            if new is not None:
+                by_state[new] += count
+        values: list[tuple[Value, ...]] = [(*names, *by_state) for names, by_state in rows.items() if any(by_state)]
+        if len(values) == 1:
+            self._database.run(COUNT_ONE, values[0])
+        elif values:
+            self._database.run(COUNT_ALL, (msgspec.json.encode(values).decode(),))
 
     def counts(self) -> list[KindCounts]:
         """Return the counters, by queue and kind."""

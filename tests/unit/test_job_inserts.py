@@ -299,3 +299,33 @@ def test_insert_that_is_refused_is_no_work(store: Store) -> None:
         store.jobs.create([page("a")])
 
         assert not store.changes.has_due_work
+
+
+def test_count_and_share_of_failures_are_told_apart(store: Store) -> None:
+    """Of two parents made in one call, one bears a single failure and the other as many as it has children."""
+    one = NewJob(kind="crawl", state=State.WAITING, max_child_failures=1)
+    all_of_them = NewJob(kind="crawl", state=State.WAITING, max_child_failures=1.0)
+
+    create(store, one, all_of_them, one)
+
+    assert [type(job.max_child_failures) for job in all_jobs(store)] == [int, float, int]
+
+
+def test_jobs_alike_keep_what_is_their_own(store: Store) -> None:
+    """Neighbours that differ in nothing but key, config and metadata have each their own, one dictionary twice too."""
+    shared = {"n": 0}
+    jobs = [page("a", config=shared), page("b", config=shared, metadata={"m": 1}), page("c", config={"n": 2})]
+
+    create(store, *jobs)
+
+    found = [(job.key, job.config, job.metadata) for job in all_jobs(store)]
+    assert found == [("a", {"n": 0}, {}), ("b", {"n": 0}, {"m": 1}), ("c", {"n": 2}, {})]
+
+
+@pytest.mark.parametrize("key", ["", "a\nb", "x" * (MAX_KEY_LENGTH + 1)])
+def test_key_that_no_row_can_hold_is_found_behind_jobs_alike(store: Store, key: str) -> None:
+    """Of jobs that are alike each key is looked at."""
+    with store.group(), pytest.raises(InvalidJobError, match="a key has 1 to 255 printable characters"):
+        store.jobs.create([page("a"), page(key)])
+
+    assert all_jobs(store) == []
