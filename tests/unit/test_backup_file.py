@@ -115,6 +115,26 @@ def test_backup_to_a_full_disk_is_an_error_and_no_file(store: Store, tmp_path: P
     assert list(tmp_path.glob("copy*")) == []
 
 
+def test_backup_whose_file_is_taken_away_is_an_error(store: Store, tmp_path: Path) -> None:
+    """What cannot be made durable is not put in its place, and the older backup stays."""
+    back_up(store, tmp_path / "copy.db")
+    before = (tmp_path / "copy.db").read_bytes()
+
+    with (
+        pytest.raises(BackupError, match="found No such file or directory; check that disk"),
+        building_at(tmp_path / "copy.db", source=path_of(store)) as building,
+    ):
+        building.unlink()
+
+    assert (tmp_path / "copy.db").read_bytes() == before
+
+
+def test_backup_of_the_store_goes_on_only_once_it_is_begun(store: Store) -> None:
+    """A step of a backup that an engine's restart has ended says so."""
+    with pytest.raises(BackupError, match="found none under way; begin it anew"):
+        store.backups.step(1)
+
+
 def test_backup_that_a_crash_left_half_is_begun_anew(store: Store, tmp_path: Path) -> None:
     """What a killed process left beside the backup's place is in nobody's way."""
     create(store, 1)

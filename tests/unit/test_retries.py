@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from multiprocessing import Pipe
 from typing import Any
 
 import pytest
@@ -91,6 +92,16 @@ def test_snooze_says_how_long_where_no_reason_is_given() -> None:
     """And the reason where one is."""
     assert (str(Snooze(1.5)), Snooze(1.5).delay_s) == ("asked to be run again in 1.5 s", 1.5)
     assert str(Snooze(2.0, "the shop is closed")) == "the shop is closed"
+
+
+def test_snooze_comes_whole_from_a_process() -> None:
+    """A handler in a process of its own raises it as well as any other."""
+    here, there = Pipe()
+    with here, there:
+        there.send(Snooze(2.0, "the shop is closed"))
+        snooze = here.recv()
+
+    assert (type(snooze), snooze.delay_s, snooze.reason) == (Snooze, 2.0, "the shop is closed")
 
 
 def test_snooze_and_discard_are_no_errors_of_the_library() -> None:

@@ -42,6 +42,17 @@ def reader(database: Database, path: Path, clock: ManualClock) -> Iterator[Datab
     opened.close()
 
 
+def test_wal_that_is_not_there_has_no_size(database: Database, path: Path) -> None:
+    """Whoever asks after the close, which removes the WAL, is answered."""
+    write(database, 1)
+    before = database.wal_bytes
+
+    database.close()
+
+    assert (before > 0, database.wal_bytes) == (True, 0)
+    assert not Path(f"{path}-wal").exists()
+
+
 def write(database: Database, pages: int, text: str = "x") -> None:
     with database.group():
         database.run("INSERT INTO note VALUES (?)", (text * (pages * PAGE // len(text)),))
