@@ -14,6 +14,7 @@ import pykka
 
 from ..engine.errors import EngineFailedError, EngineStoppedError, ForkError
 from .asking import ALIVE_CHECK_S, Ask, NotifyingReply, Reply, wait_for
+from .given import check_timeout
 
 T = TypeVar("T")
 ASK_TIMEOUT_S = 60.0
@@ -46,6 +47,7 @@ class Address:
         Raises what the actor answers with, ``EngineStoppedError``, ``EngineFailedError`` when the engine has failed
         while it waited, and ``DeadlineError`` after *timeout_s* seconds.
         """
+        check_timeout(timeout_s)
         reply = Reply()
         ref = self._send(Ask(message, reply))
         try:

@@ -19,7 +19,7 @@ from ..engine.records import Inheritance, Job, Json, Lease, LeaseRef, NewJob, On
 from .address import Address
 from .job_interface import JobOptions, checked
 from .job_words import child_job, log_entry, on_failure_of, progress_of
-from .kinds import Kind
+from .kinds import Kind, as_kind
 from .messages import (
     AddJobLog,
     GetJob,
@@ -124,7 +124,7 @@ class JobContext:
         at once.
         """
         fields = checked(options, self._clock.now())
-        self.spawn_job(kind.new_job(config, on_failure=on_failure_of(on_failure), **fields))
+        self.spawn_job(as_kind(kind).new_job(config, on_failure=on_failure_of(on_failure), **fields))
 
     def children(self, state: State | None = None) -> list[Job]:
         """Return the job's children, oldest first; meant for its own step after them."""
