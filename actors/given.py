@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from ..engine.errors import EngineError, InvalidJobError
+from ..engine.errors import EngineError, InvalidJobError, RetentionError, StoreError
 from ..engine.filters import JobFilter
 from ..engine.job_rules import check_job
 from ..engine.json_values import MAX_INTEGER
 from ..engine.limits import Rate
 from ..engine.number_rules import is_number, is_whole
 from ..engine.records import NewJob, Record, State
+from ..engine.retention import Retention
 from ..engine.retries import Retry
 from .job_words import plain, read
 
@@ -94,6 +96,20 @@ def check_place(*, state: State | None, parent_id: int | None, after_id: int, li
     for name, number in (("parent_id", parent_id or 0), ("after_id", after_id), ("limit", limit)):
         if not 0 <= number <= MAX_INTEGER:
             raise InvalidJobError(f"a list of jobs: {name} is a whole number from 0 on, found {number}")
+
+
+def check_retention(retention: Retention) -> None:
+    """Raise ``RetentionError`` for what is none."""
+    if not isinstance(retention, Retention):
+        raise RetentionError(f"asked to prune by a {type(retention).__name__}; give a Retention")
+
+
+def checked_path(path: str | os.PathLike[str]) -> str:
+    """Return *path* as a text; raises ``StoreError`` for what is no path."""
+    found = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(found, str):
+        raise StoreError(f"asked for a file, found {path!r} as its path; give a text or a Path")
+    return found
 
 
 def checked_id(job_id: int) -> int:

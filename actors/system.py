@@ -34,7 +34,7 @@ from .control_messages import StopClaims, TakeOver
 from .engine_options import check_options, slots_of
 from .event_hub import EventHub
 from .executor_messages import ChildrenEnded, GoOn, StartRun, Sweep, TakeUpRuns
-from .given import checked_id
+from .given import check_timeout, checked_id
 from .handles import Credentials, Run
 from .health import EngineState, Health
 from .housekeeper import HousekeeperActor, LookAround
@@ -152,6 +152,7 @@ class Engine(JobInterface, Housekeeping):
         is left to itself, what it does counts for nothing, and ``health`` counts it.
         """
         self._check_process()
+        check_timeout(grace_s)
         self._come_to_rest(grace_s)
         with self._lifecycle:
             store, self._store = self._store, None
@@ -181,6 +182,7 @@ class Engine(JobInterface, Housekeeping):
         from .forever import Forever
 
         self._check_process()
+        check_timeout(grace_s)
         return Forever(self, self._clock, grace_s=grace_s, environment=os.environ if notify else {}).run()
 
     def _come_to_rest(self, grace_s: float) -> None:

@@ -16,6 +16,8 @@ class Snooze(Exception):
     """Raised by a handler: run this job again in *delay_s* seconds; the attempt does not count."""
 
     def __init__(self, delay_s: float, reason: str = "") -> None:
+        if not is_number(delay_s):
+            raise InvalidJobError(f"asked to be run again in {delay_s!r}, but that is no number of seconds")
         super().__init__(reason or f"asked to be run again in {delay_s:g} s")
         self.delay_s = delay_s
         self.reason = reason

@@ -14,10 +14,14 @@ from bequest import (
     Engine,
     EngineError,
     InvalidJobError,
+    JobContext,
     JobFilter,
     MetadataError,
     Rate,
+    Retention,
+    RetentionError,
     Retry,
+    Snooze,
     State,
     child,
 )
@@ -113,6 +117,13 @@ WRONG_CALLS: dict[str, tuple[Act, str]] = {
     "a callback": (lambda engine: engine.on_event(3), "callback"),  # type: ignore[arg-type]
     "a timeout": (lambda engine: engine.wait_idle("x"), "number of seconds"),  # type: ignore[arg-type]
     "a timeout that is none": (lambda engine: engine.wait_idle(math.nan), "number of seconds"),
+    "a retention": (lambda engine: engine.prune(3), "give a Retention"),  # type: ignore[arg-type]
+    "a retention to look at": (lambda engine: engine.prunable(None), "give a Retention"),  # type: ignore[arg-type]
+    "the path of an archive": (lambda engine: engine.archive(3, 1), "found 3"),  # type: ignore[arg-type]
+    "the path of a backup": (lambda engine: engine.backup(b"x"), "found b'x'"),  # type: ignore[arg-type]
+    "who is told of a backup": (lambda engine: engine.backup("x", on_progress=3), "function"),  # type: ignore[arg-type]
+    "the grace of a stop": (lambda engine: engine.stop("x"), "number of seconds"),  # type: ignore[arg-type]
+    "the grace at a signal": (lambda engine: engine.run_forever(grace_s="x"), "number of seconds"),  # type: ignore[arg-type]
     "a step's config": (
         lambda engine: engine.run(Definition.crawl("d", steps=[{"kind": "none", "config": {"a": 1}}])),
         "takes no config",
@@ -130,6 +141,28 @@ def test_call_is_refused(engine: Engine, act: Act, said: str) -> None:
 
     assert "unexpectedly" not in str(raised.value)
     assert (engine.stats(), engine.pauses()) == written
+
+
+IN_A_HANDLER: dict[str, Callable[[JobContext], object]] = {
+    "wait": lambda job: job.wait("x"),  # type: ignore[arg-type]
+    "increment": lambda job: job.increment("n", "x"),  # type: ignore[arg-type]
+    "children": lambda job: job.children("x"),  # type: ignore[arg-type]
+    "spawn": lambda job: job.spawn("echo", "x"),  # type: ignore[arg-type]
+    "snooze": lambda _: Snooze("x"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("act", IN_A_HANDLER.values(), ids=IN_A_HANDLER)
+def test_call_in_a_handler_is_refused(act: Callable[[JobContext], object]) -> None:
+    """Where the handler stands; and what it says then is not tried again."""
+    with Engine(":memory:") as engine:
+        engine.kind("wrong", retry=Retry(max_attempts=1))(lambda job: act(job) and None)
+        job = engine.enqueue("wrong")
+
+        assert job.wait(20) is State.FAILED
+        errors = [one.error for one in job.errors()]
+    assert all(error.type in ("InvalidJobError", "MetadataError", "EngineError") for error in errors)
+    assert "unexpectedly" not in errors[0].message
 
 
 def test_metadata_that_json_cannot_hold_is_refused(engine: Engine) -> None:
@@ -187,6 +220,13 @@ def test_terms_that_are_no_numbers_are_refused(act: Callable[[], object]) -> Non
     """Where they are written down, not when a job first needs them."""
     with pytest.raises(InvalidJobError):
         act()
+
+
+@pytest.mark.parametrize("options", [{"kinds": 3}, {"archive": 3}], ids=repr)
+def test_retention_that_is_none_is_refused(options: dict[str, Any]) -> None:
+    """Where it is written down."""
+    with pytest.raises(RetentionError, match=next(iter(options))):
+        Retention(**options)
 
 
 @pytest.mark.parametrize(
