@@ -15,6 +15,7 @@ import pykka
 
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
 from .asking import ALIVE_CHECK_S, Ask, NotifyingReply, Reply, wait_for
+from .given import check_timeout
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Address:
         Raises what the actor answers with, ``EngineStoppedError``, ``EngineFailedError`` when the engine has failed
         while it waited, and ``DeadlineError`` after *timeout_s* seconds.
         """
+        check_timeout(timeout_s)
         reply = Reply()
         ref = self._send(Ask(message, reply))
         try:

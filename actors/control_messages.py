@@ -95,10 +95,11 @@ class CountJobs(Request, frozen=True, kw_only=True):
 
 
 class ListAttemptErrors(Query, frozen=True, kw_only=True):
-    """Reply why a job's attempts did not succeed, as ``AttemptError`` records, oldest first."""
+    """Reply why a job's attempts did not succeed, as ``AttemptError`` records, oldest first; it must be there."""
 
     job_id: int
 
     def read(self, queries: Queries) -> list[AttemptError]:
         """Read them."""
+        queries.job(self.job_id)
         return queries.attempt_errors(self.job_id)

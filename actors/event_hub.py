@@ -17,6 +17,7 @@ from typing import Self
 from ..engine.changes import Move
 from ..engine.errors import EngineError, ForkError
 from ..engine.events import Event, EventsMissed, events_of
+from ..engine.number_rules import is_whole
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +105,8 @@ class EventHub:
         Raises ``EngineError`` for a buffer that holds none, and ``ForkError`` in a forked child.
         """
         check_process(self._pid)
-        if buffer < 1:
-            raise EngineError(f"a subscription's buffer holds at least 1 event, found {buffer}")
+        if not is_whole(buffer) or buffer < 1:
+            raise EngineError(f"a subscription's buffer holds at least 1 event, found {buffer!r}")
         subscription = Subscription(self, buffer)
         with self._lock:
             self._subscriptions = (*self._subscriptions, subscription)
@@ -113,6 +114,8 @@ class EventHub:
 
     def call(self, callback: Callback, buffer: int = BUFFER) -> Callable[[], None]:
         """Have *callback* called with each event from now on, on a thread of its own; return what ends that."""
+        if not callable(callback):
+            raise EngineError(f"a callback is a function that takes an event, found a {type(callback).__name__}")
         subscription = self.subscribe(buffer)
         thread = threading.Thread(target=self._run, args=(callback, subscription), name="bequest-events", daemon=True)
         with self._lock:

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from ..engine.errors import InvalidJobError
 from ..engine.records import NewJob, OnFailure, OwnStep, Record, State
 from ..engine.store import Store
-from .kinds import Kind
+from .kinds import Kind, as_kind
 from .messages import Request
 
 
@@ -33,10 +34,21 @@ def child(
     *on_failure* says what its failure does to its parent; the options are those of ``Engine.enqueue`` but for
     ``delay_s``. Raises ``InvalidJobError``.
     """
-    job = kind.new_job(config, on_failure=on_failure, **options)
-    if children:
+    job = as_kind(kind).new_job(config, on_failure=on_failure, **options)
+    below = checked_children(children)
+    if below:
         job = msgspec.structs.replace(job, state=State.WAITING, own_step=OwnStep.AFTER_CHILDREN)
-    return Child(job=job, children=tuple(children))
+    return Child(job=job, children=below)
+
+
+def checked_children(children: Sequence[Child]) -> tuple[Child, ...]:
+    """Return *children*; raises ``InvalidJobError`` for what ``child`` has not made."""
+    if not isinstance(children, Sequence):
+        raise InvalidJobError(f"children are a list, found a {type(children).__name__}; make each with child(...)")
+    for one in children:
+        if not isinstance(one, Child):
+            raise InvalidJobError(f"a child is made by child(...), found a {type(one).__name__}")
+    return tuple(children)
 
 
 class CreateFlow(Request, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from ..engine.prune_queries import Prunable
 from ..engine.queries import Queries
 from ..engine.retention import Retention
 from .address import Address
+from .given import check_retention, checked_path
 from .housekeeping_messages import BeginBackup, CheckIntegrity, EndBackup, ListPrunable, PruneRun, StepBackup
 from .pruner import Pruner
 from .query_messages import ListLogs
@@ -51,6 +52,7 @@ class Housekeeping:
         names an archive, what leaves is durable in it before it is deleted. An interrupted pruning is finished by the
         next. Raises ``ArchiveError`` before anything has left, or with what left still in the database.
         """
+        check_retention(retention)
         pruner, retention = self._running_pruner(), with_archive(retention)
         now = self._clock.now()
         pruned = 0
@@ -60,6 +62,7 @@ class Housekeeping:
 
     def prunable(self, retention: Retention) -> list[Prunable]:
         """Return what ``prune`` would delete now, by kind and state; nothing is deleted."""
+        check_retention(retention)
         found: list[Prunable] = self._reader.ask(ListPrunable(retention=retention, now=self._clock.now()))
         return found
 
@@ -70,7 +73,7 @@ class Housekeeping:
         ``TransitionError`` for what has not ended or has a parent.
         """
         self._running_pruner()
-        self.manager.ask(PruneRun(job_id=job_id, archive=str(archive_at(os.fspath(path)))))
+        self.manager.ask(PruneRun(job_id=job_id, archive=str(archive_at(checked_path(path)))))
         self.prune(Retention())
 
     def backup(
@@ -82,12 +85,13 @@ class Housekeeping:
         thread. The file is readable by its owner only, and takes the place of an older backup at once. Raises
         ``BackupError``, also while another backup is under way; then *path* is as it was.
         """
+        target = checked_path(path)
+        if not callable(on_progress):
+            raise BackupError(f"on_progress is a function, found a {type(on_progress).__name__}")
         if not self._backing_up.acquire(blocking=False):
-            raise BackupError(
-                f"asked to back up to {os.fspath(path)}, found another backup under way; wait for its end"
-            )
+            raise BackupError(f"asked to back up to {target}, found another backup under way; wait for its end")
         try:
-            with building_at(Path(path), source=self._path) as building:
+            with building_at(Path(target), source=self._path) as building:
                 return self._copy(str(building), on_progress)
         finally:
             self._backup = None

@@ -13,13 +13,15 @@ from typing import Any, TypeVar, Unpack
 import msgspec
 
 from ..engine.clock import Clock
-from ..engine.errors import JobCancelledError, JobNotFoundError
+from ..engine.errors import JobCancelledError, JobNotFoundError, MetadataError
+from ..engine.number_rules import is_whole
 from ..engine.queries import JobView
 from ..engine.records import Inheritance, Job, Json, Lease, LeaseRef, NewJob, OnFailure, State
 from .address import Address
+from .given import check_place, check_timeout
 from .job_interface import JobOptions, checked
 from .job_words import child_job, log_entry, on_failure_of, progress_of
-from .kinds import Kind
+from .kinds import Kind, as_kind
 from .messages import (
     AddJobLog,
     GetJob,
@@ -66,6 +68,7 @@ class JobContext:
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until the job is cancelled; raises ``JobCancelledError`` then."""
+        check_timeout(seconds)
         self._lost.wait(seconds)
         self.check()
 
@@ -99,6 +102,8 @@ class JobContext:
 
     def increment(self, key: str, by: int = 1) -> int:
         """Add to a counter in the job's metadata and return the sum; durable on return."""
+        if not is_whole(by):
+            raise MetadataError(f"asked to add {by!r} to {key!r} of job {self.id}; a counter grows by whole numbers")
         message = IncrementJobMetadata(job_id=self.id, key=key, by=by, token=self._lease.token)
         total: int = self._manager.ask(message)
         return total
@@ -124,10 +129,11 @@ class JobContext:
         at once.
         """
         fields = checked(options, self._clock.now())
-        self.spawn_job(kind.new_job(config, on_failure=on_failure_of(on_failure), **fields))
+        self.spawn_job(as_kind(kind).new_job(config, on_failure=on_failure_of(on_failure), **fields))
 
     def children(self, state: State | None = None) -> list[Job]:
         """Return the job's children, oldest first; meant for its own step after them."""
+        check_place(state=state, parent_id=self.id, after_id=0, limit=CHILDREN_A_TIME)
         found: list[Job] = []
         while True:
             after_id = found[-1].id if found else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypedDict, TypeVar, Unpack
@@ -18,7 +19,8 @@ from .address import Address
 from .callbacks import CallbackThread, LaterFuture
 from .control_messages import CancelJobs, CountJobs, ListPauses, PauseJobs, ResumeJobs
 from .event_hub import BUFFER, Callback, EventHub, Subscription
-from .flow_messages import Child, CreateFlow
+from .flow_messages import Child, CreateFlow, checked_children
+from .given import check_filter, check_job_options, check_kind_options, check_place, checked_id
 from .job_handle import JobHandle
 from .kinds import Handler, Kind, Kinds, RunIn, Terms, fields_of
 from .messages import CreateJob, CreateJobs
@@ -104,7 +106,7 @@ class JobInterface:
         """
         job = self._new_job(kind, config, options)
         if children:
-            job_id: int = self.manager.ask(CreateFlow(job=parent_of(job), children=tuple(children)))
+            job_id: int = self.manager.ask(CreateFlow(job=parent_of(job), children=checked_children(children)))
             return self._handle(kind, job_id)
         created: Created = self.manager.ask(CreateJob(job=job))
         return self._handle(kind, created.job_id)
@@ -134,18 +136,21 @@ class JobInterface:
         """Make many jobs in one transaction, all or none; durable on return."""
         if "key" in options:
             raise InvalidJobError("one key for many jobs names one job; enqueue them one by one, each with its key")
+        if not isinstance(configs, Iterable):
+            raise InvalidJobError(f"asked for many jobs, found a {type(configs).__name__} of configs; give a list")
         jobs = tuple(self._new_job(kind, config, options) for config in configs)
         created: list[Created] = self.manager.ask(CreateJobs(jobs=jobs))
         return [self._handle(kind, one.job_id) for one in created]
 
     def find_job(self, job_id: int) -> JobHandle[Any]:
         """Return the handle of a job by its id."""
-        return JobHandle(job_id, self.manager, self._reader)
+        return JobHandle(checked_id(job_id), self.manager, self._reader)
 
     def jobs(
         self, *, state: State | None = None, parent_id: int | None = None, after_id: int = 0, limit: int = 100
     ) -> list[JobView]:
         """Return jobs without a parent, or a parent's children, by id."""
+        check_place(state=state, parent_id=parent_id, after_id=after_id, limit=limit)
         query = ListJobs(state=state, parent_id=parent_id, after_id=after_id, limit=limit)
         found: list[JobView] = self._reader.ask(query)
         return found
@@ -157,6 +162,7 @@ class JobInterface:
 
     def cancel_jobs(self, job_filter: JobFilter) -> int:
         """Cancel all unfinished jobs that match, with their descendants; return how many ended."""
+        check_filter(job_filter)
         count = 0
         while ended := self.manager.ask(CancelJobs(filter=job_filter, limit=CANCELLED_AT_ONCE)):
             count += ended
@@ -201,12 +207,10 @@ class JobInterface:
         raise NotImplementedError
 
     def _new_job(self, kind: Kind[Any, Any] | str, config: Any, options: JobOptions) -> NewJob:
-        known = self._kinds.get(kind) if isinstance(kind, str) else kind
-        return known.new_job(config, **checked(options, self._clock.now()))
+        return self._kinds.of(kind).new_job(config, **checked(options, self._clock.now()))
 
     def _handle(self, kind: Kind[Any, Any] | str, job_id: int) -> JobHandle[Any]:
-        known = self._kinds.get(kind) if isinstance(kind, str) else kind
-        return JobHandle(job_id, self.manager, self._reader, result_type=known.result_type)
+        return JobHandle(job_id, self.manager, self._reader, result_type=self._kinds.of(kind).result_type)
 
 
 def checked(options: JobOptions, now: float) -> dict[str, Any]:
@@ -216,6 +220,9 @@ def checked(options: JobOptions, now: float) -> dict[str, Any]:
     if delay_s is not None:
         if "run_at" in fields:
             raise InvalidJobError("run_at and delay_s exclude each other; give one of them")
+        check_job_options({"delay_s": delay_s}, asked="asked for a job")
+        if not math.isfinite(delay_s):
+            raise InvalidJobError(f"delay_s is a number of seconds, found {delay_s}")
         fields["run_at"] = now + delay_s
     return fields_of(fields)
 
@@ -229,6 +236,11 @@ def parent_of(job: NewJob) -> NewJob:
 
 def pause_of(queue: str | None, kind: str | None, run: int | None) -> Pause:
     """Return the pause of what is named; raises ``InvalidJobError`` when more than one thing is."""
+    for what, name in (("queue", queue), ("kind", kind)):
+        if name is not None and (not isinstance(name, str) or not name):
+            raise InvalidJobError(f"asked for a pause of {what} {name!r}; give its name")
+    if run is not None:
+        checked_id(run)
     named = [
         Pause(scope=scope, name=str(name))
         for scope, name in ((PauseScope.QUEUE, queue), (PauseScope.KIND, kind), (PauseScope.RUN, run))
@@ -244,6 +256,7 @@ def terms_of(name: str, **options: Unpack[KindOptions]) -> Terms:
     unknown = options.keys() - KindOptions.__annotations__
     if unknown:
         raise InvalidJobError(f"asked for kind {name!r} with {', '.join(sorted(unknown))}, found no such option")
+    check_kind_options(name, options)
     limits = {key: value for key, value in options.items() if key in KindTerms.__struct_fields__}
     others: dict[str, Any] = {key: value for key, value in options.items() if key not in limits}
     return Terms(limits=KindTerms(kind=name, **limits), **others)  # type: ignore[arg-type]  # keys are checked above

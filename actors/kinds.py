@@ -20,6 +20,7 @@ from ..engine.json_values import encode_json
 from ..engine.limits import KindTerms
 from ..engine.records import DEFAULT_QUEUE, Json, KeyScope, NewJob, OnClash, OnFailure, Record
 from ..engine.retries import Retry
+from .given import check_job_options
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -134,6 +135,12 @@ class Kinds:
             raise InvalidJobError(f"asked for kind {name!r}, found none; register it with @engine.kind({name!r})")
         return kind
 
+    def of(self, kind: Kind[Any, Any] | str) -> Kind[Any, Any]:
+        """Return the kind that a caller means; raises ``InvalidJobError`` for one that is not registered here."""
+        if isinstance(kind, str):
+            return self.get(kind)
+        return self.get(as_kind(kind).name)
+
     def of_queue(self, queue: str) -> tuple[KindTerms, ...]:
         """Return the terms of all kinds, for a job of any kind may be enqueued in any queue."""
         del queue
@@ -144,18 +151,28 @@ class Kinds:
         return {kind.terms.queue for kind in self._kinds.values()}
 
 
+def as_kind(kind: Kind[C, R]) -> Kind[C, R]:
+    """Return *kind*; raises ``InvalidJobError`` for what is none, such as a function that was not registered."""
+    if not isinstance(kind, Kind):
+        named = getattr(kind, "__name__", repr(kind))
+        raise InvalidJobError(f"asked for a job of {named}, found no kind; register it with @engine.kind(...)")
+    return kind
+
+
 def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return *options* as fields of a ``NewJob``; raises ``InvalidJobError`` for one that is none."""
     fields = dict(options)
     unknown = fields.keys() - set(OPTIONS)
     if unknown:
         raise InvalidJobError(f"asked for a job with {', '.join(sorted(unknown))}, found no option of that name")
+    check_job_options(fields, asked="asked for a job")
     for name, type_ in WORDS.items():
         if name in fields:
             try:
                 fields[name] = type_(fields[name])
-            except ValueError as error:
-                raise InvalidJobError(f"asked for a job with {name}, found that {error}") from None
+            except ValueError:
+                said = f"asked for a job with {name}={fields[name]!r}"
+                raise InvalidJobError(f"{said}, expected one of {', '.join(type_)}") from None
     if "tags" in fields:
         fields["tags"] = tuple(fields["tags"])
     return fields

@@ -6,6 +6,7 @@ import msgspec
 
 from ..engine.crawl_jobs import parent_job
 from ..engine.definitions import Definition
+from ..engine.errors import InvalidJobError
 from ..engine.records import KeyScope, NewJob
 from ..engine.run_steps import Part, parts_of
 from ..engine.steps import CRAWL
@@ -18,6 +19,10 @@ def step_job(part: Part, definition: Definition, kinds: Kinds) -> NewJob:
         job = parent_job(definition.of_step(part.step, part.key), key=None)
     else:
         kind = kinds.get(part.step.kind)
+        if kind.config_type is None and part.step.config:
+            raise InvalidJobError(
+                f"step {part.key} of {definition.name!r}: kind {kind.name!r} takes no config, found one"
+            )
         job = kind.new_job(kind.read(part.step.config) if kind.config_type else None)
     return msgspec.structs.replace(job, key=part.key, key_scope=KeyScope.FOREVER, on_failure=part.on_failure)
 

@@ -22,7 +22,7 @@ from ..engine.clock import Clock, SystemClock
 from ..engine.credentials import Credential
 from ..engine.database import MEMORY, WAL_BOUND_BYTES, Durability, database_at
 from ..engine.definitions import Definition, check
-from ..engine.errors import BequestError, EngineError, EngineFailedError, EngineStoppedError, ForkError
+from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
 from ..engine.keys import KeySource
 from ..engine.records import SealedCredential
 from ..engine.retention import Retention
@@ -31,8 +31,10 @@ from .address import Address
 from .alarm import Alarm
 from .callbacks import CallbackThread
 from .control_messages import StopClaims, TakeOver
+from .engine_options import check_options, slots_of
 from .event_hub import EventHub
 from .executor_messages import ChildrenEnded, GoOn, StartRun, Sweep, TakeUpRuns
+from .given import check_timeout, checked_id
 from .handles import Credentials, Run
 from .health import EngineState, Health
 from .housekeeper import HousekeeperActor, LookAround
@@ -78,8 +80,7 @@ class Engine(JobInterface, Housekeeping):
         retention: Retention | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if concurrency < 1:
-            raise EngineError(f"concurrency is at least 1, found {concurrency}")
+        check_options(path, concurrency, durability, key, retention, clock)
         super().__init__(retention)
         self._path = database_at(Path(path) if str(path) != MEMORY else MEMORY)
         self._key = key
@@ -96,7 +97,7 @@ class Engine(JobInterface, Housekeeping):
         self._supervisor: Supervisor | None = None
         self._has_crawlers = False
         self._credentials: Credentials | None = None
-        self._slots = dict(queues or {})
+        self._slots = slots_of(queues)
         self._team: WorkerTeam | None = None
         self._working = Working()
         self._kinds = Kinds()
@@ -131,7 +132,7 @@ class Engine(JobInterface, Housekeeping):
             try:
                 self._start_actors(self._store)
                 self.manager.ask(TakeOver())
-                self._work_on(self._kinds.queues())
+                self._work_on(self._kinds.queues() | self._slots.keys())
                 if not self._resumes:
                     self.manager.ask(OfferOnly(parent_ids=()))
                 elif self._executor.ask(TakeUpRuns(), timeout_s=START_TIMEOUT_S) or self.schedules.makes_runs():
@@ -149,6 +150,7 @@ class Engine(JobInterface, Housekeeping):
         is left to itself, what it does counts for nothing, and ``health`` counts it.
         """
         self._check_process()
+        check_timeout(grace_s)
         self._come_to_rest(grace_s)
         with self._lifecycle:
             store, self._store = self._store, None
@@ -178,6 +180,7 @@ class Engine(JobInterface, Housekeeping):
         from .forever import Forever
 
         self._check_process()
+        check_timeout(grace_s)
         return Forever(self, self._clock, grace_s=grace_s, environment=os.environ if notify else {}).run()
 
     def _come_to_rest(self, grace_s: float) -> None:
@@ -210,7 +213,7 @@ class Engine(JobInterface, Housekeeping):
     def find_run(self, job_id: int) -> Run:
         """Return the handle of a run by the id of its parent job."""
         self._check_process()
-        return Run(job_id, self.manager, self._reader)
+        return Run(checked_id(job_id), self.manager, self._reader)
 
     @property
     def credentials(self) -> Credentials:
@@ -317,7 +320,7 @@ class Engine(JobInterface, Housekeeping):
                 working=self._working,
             )
             self._team.start()
-        elif self._team is not None:
+        if self._team is not None:
             self._team.work_on(queues)
 
     def _start_crawlers(self) -> None:

@@ -15,7 +15,7 @@ MAX_TAGS = 50
 
 def check_job(job: NewJob) -> None:
     """Raise ``InvalidJobError`` for what no row can hold."""
-    for faults in (_texts, _numbers, _times, _states, _keys):
+    for faults in (_texts, _numbers, _shares, _times, _states, _keys):
         for fault in faults(job):
             raise InvalidJobError(fault)
 
@@ -54,6 +54,12 @@ def _numbers(job: NewJob) -> Iterator[str]:
             yield f"{name} is at least {least}, found {number}"
         elif number is not None and number > MAX_INTEGER:
             yield f"{name} is at most {MAX_INTEGER}, found {number}"
+
+
+def _shares(job: NewJob) -> Iterator[str]:
+    share = job.max_child_failures
+    if isinstance(share, float) and share > 1.0:
+        yield f"max_child_failures is a whole number, or a share from 0.0 to 1.0, found {share}"
 
 
 def _times(job: NewJob) -> Iterator[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .errors import InvalidJobError
+from .number_rules import is_number, is_whole
 from .records import Record
 
 UNLIMITED = 1_000_000_000  # more than anybody asks for at once
@@ -26,9 +27,9 @@ class Rate(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raise ``InvalidJobError`` for a rate that lets nothing through, ever."""
-        if not self.jobs >= 1 or not 0 < self.per_s < math.inf:
+        if not is_whole(self.jobs) or self.jobs < 1 or not is_number(self.per_s) or not 0 < self.per_s < math.inf:
             raise InvalidJobError(
-                f"a rate is 1 or more jobs in a number of seconds above 0, found {self.jobs} in {self.per_s}"
+                f"a rate is 1 or more jobs in a number of seconds above 0, found {self.jobs!r} in {self.per_s!r}"
             )
 
 
@@ -47,8 +48,8 @@ class KindTerms(Record, frozen=True, kw_only=True):
             ("concurrency", self.concurrency),
             ("partition_concurrency", self.partition_concurrency),
         ):
-            if limit is not None and not limit >= 1:
-                raise InvalidJobError(f"{name} of kind {self.kind!r} is at least 1, found {limit}; pause it instead")
+            if limit is not None and (not is_whole(limit) or limit < 1):
+                raise InvalidJobError(f"{name} of kind {self.kind!r} is at least 1, found {limit!r}; pause it instead")
 
     @property
     def is_limited(self) -> bool:

@@ -45,6 +45,10 @@ class Retention(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for state in FINAL_STATES:
             _check_seconds(field_of(state), getattr(self, field_of(state)))
+        if not isinstance(self.kinds, Mapping):
+            raise RetentionError(f"kinds: expected a Keep for each kind, found a {type(self.kinds).__name__}")
+        if not isinstance(self.archive, str | None):
+            raise RetentionError(f"archive: expected the path of a file as a text, found {self.archive!r}")
         for kind, keep in self.kinds.items():
             if not isinstance(keep, Keep):
                 raise RetentionError(f"kind {kind!r}: expected a Keep, found a {type(keep).__name__}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from .errors import InvalidJobError
+from .number_rules import is_number, is_whole
 from .policies import backoff_s
 from .records import Record
 
@@ -15,6 +16,8 @@ class Snooze(Exception):
     """Raised by a handler: run this job again in *delay_s* seconds; the attempt does not count."""
 
     def __init__(self, delay_s: float, reason: str = "") -> None:
+        if not is_number(delay_s):
+            raise InvalidJobError(f"asked to be run again in {delay_s!r}, but that is no number of seconds")
         super().__init__(reason or f"asked to be run again in {delay_s:g} s")
         self.delay_s = delay_s
         self.reason = reason
@@ -44,10 +47,10 @@ class Retry(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raise ``InvalidJobError`` for what no job can be retried by."""
-        if not self.max_attempts >= 1:
-            raise InvalidJobError(f"max_attempts is at least 1, found {self.max_attempts}")
-        if not 0 <= self.base_s < math.inf or not 0 < self.cap_s < math.inf:
-            raise InvalidJobError(f"base_s and cap_s are seconds, found {self.base_s} and {self.cap_s}")
+        if not is_whole(self.max_attempts) or self.max_attempts < 1:
+            raise InvalidJobError(f"max_attempts is at least 1, found {self.max_attempts!r}")
+        if not _is_seconds(self.base_s) or not _is_seconds(self.cap_s) or self.cap_s == 0:
+            raise InvalidJobError(f"base_s and cap_s are seconds, found {self.base_s!r} and {self.cap_s!r}")
         if self.backoff not in ("exponential", "fixed") and not callable(self.backoff):
             raise InvalidJobError(f'backoff is "exponential", "fixed" or a function, found {self.backoff!r}')
         given: tuple[tuple[str, Any], ...] = (("retry_on", self.retry_on), ("discard_on", self.discard_on))
@@ -73,3 +76,7 @@ class Retry(Record, frozen=True, kw_only=True):
 
 def _is_exception(type_: Any) -> bool:  # Any: whatever a caller gave
     return isinstance(type_, type) and issubclass(type_, BaseException)
+
+
+def _is_seconds(value: float) -> bool:
+    return is_number(value) and 0 <= value < math.inf

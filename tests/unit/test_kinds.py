@@ -255,8 +255,8 @@ def test_options_may_be_words() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"key_scope": "sometimes"}, "asked for a job with key_scope, found that 'sometimes' is not a valid KeyScope"),
-        ({"on_failure": "cry"}, "asked for a job with on_failure, found that 'cry' is not a valid OnFailure"),
+        ({"key_scope": "sometimes"}, "with key_scope='sometimes', expected one of forever, unfinished, queued, period"),
+        ({"on_failure": "cry"}, "asked for a job with on_failure='cry', expected one of count, ignore, fail, continue"),
         ({"prio": 1}, "asked for a job with prio, found no option of that name"),
         ({"parent_id": 1, "state": "running"}, "asked for a job with parent_id, state, found no option of that name"),
     ],
