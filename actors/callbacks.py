@@ -49,7 +49,7 @@ class CallbackThread:
         while (act := self._calls.get()) is not None:
             try:
                 act()
-            except Exception:
+            except BaseException:  # sys.exit in it would end the thread, and none after it would be called
                 logger.exception("a future's callback failed")
 
 

@@ -119,8 +119,8 @@ class EventHub:
         subscription = self.subscribe(buffer)
         thread = threading.Thread(target=self._run, args=(callback, subscription), name="bequest-events", daemon=True)
         with self._lock:
-            self._threads.append(thread)
-        thread.start()
+            thread.start()
+            self._threads = [*(one for one in self._threads if one.is_alive()), thread]
         return subscription.close
 
     def publish(self, moves: Sequence[Move], at: float) -> None:

@@ -73,8 +73,8 @@ class ExecutorActor(SupervisedActor):
             case TakeUpRuns():
                 self._take_up_runs()
             case GoOn(parent_ids=parent_ids):
-                for parent_id in parent_ids:
-                    self._take_up_unless_over(parent_id)
+                for parent in filter(None, map(self._find, parent_ids)):
+                    self._take_up(parent)
             case _:
                 self.refuse_unknown(message)
 
@@ -167,17 +167,20 @@ class ExecutorActor(SupervisedActor):
     def _take_up_runs(self) -> int:
         runs: list[Job] = self._manager.ask(ListOpenRuns(kinds=(CRAWL, RUN)))
         for parent in runs:
-            self._take_up_unless_over(parent.id, parent)
+            self._take_up(parent)
         return len(runs)
 
-    def _take_up_unless_over(self, parent_id: int, found: Job | None = None) -> None:
-        """Go on with a run; one that a person cancelled or deleted meanwhile has nothing more to come."""
-        try:
-            self._take_up(found or self._manager.ask(GetJob(job_id=parent_id)))
-        except (JobNotFoundError, TransitionError) as error:
-            logger.info("run is not gone on with", extra={"job_id": parent_id, "cause": str(error)})
-
     def _take_up(self, parent: Job) -> None:
+        """Go on with a run; one that was cancelled or deleted meanwhile needs nothing more."""
+        try:
+            self._take_up_open(parent)
+        except (JobNotFoundError, TransitionError):
+            found = self._find(parent.id)
+            if found is not None and not found.state.is_final:
+                raise
+            logger.info("run ended before its next step", extra={"job_id": parent.id})
+
+    def _take_up_open(self, parent: Job) -> None:
         if parent.kind == CRAWL and parent.parent_id is not None:
             parent = self._manager.ask(GetJob(job_id=parent.parent_id))  # the crawl of a step: its run knows how
         if parent.kind not in (CRAWL, RUN):
@@ -195,6 +198,13 @@ class ExecutorActor(SupervisedActor):
             self._manager.ask(UpdateJobStatus(job_id=parent_id, state=State.FAILED, error=failure))
         except TransitionError:
             self._monitor.tell(StartMonitoring(parent_id=parent_id))
+
+    def _find(self, job_id: int) -> Job | None:
+        try:
+            found: Job = self._manager.ask(GetJob(job_id=job_id))
+        except JobNotFoundError:
+            return None
+        return found
 
     def _log(self, job_id: int, message: str, fields: dict[str, Json]) -> None:
         entry = LogEntry(job_id=job_id, at=self._clock.now(), level="WARNING", message=message, fields=fields)

@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import threading
+from contextlib import suppress
 from multiprocessing import spawn
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, Unpack
@@ -146,10 +147,12 @@ def main(descriptor: int) -> None:
 
 
 def die_with_parent(descriptor: int) -> None:
-    """End this process once the other end of the socket is closed, whatever its handler does."""
+    """End this process, and what its handler has started, once the other end of the socket is closed."""
     ends = select.poll()
     ends.register(descriptor, 0)  # no data, only the end
     ends.poll()
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 

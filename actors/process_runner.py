@@ -142,6 +142,7 @@ class ProcessRunner:
         if found is not None and found.is_alive:
             return found
         self._drop()
+        self._end_left_over()
         process = HandlerProcess()
         with self._lock:
             if not self._is_stopped:
@@ -149,6 +150,14 @@ class ProcessRunner:
                 return process
         process.end()
         raise EngineStoppedError
+
+    def _end_left_over(self) -> None:
+        """End the processes of threads that have ended, as all do when their worker is started again."""
+        with self._lock:
+            gone = [thread for thread in self._processes if not thread.is_alive()]
+            processes = [self._processes.pop(thread) for thread in gone]
+        for process in processes:
+            process.end()
 
     def _drop(self) -> int | None:
         with self._lock:

@@ -44,7 +44,7 @@ def packed(error: BaseException, *, without: str = "") -> SentError:
 def unpacked(sent: SentError) -> BaseException:
     """Return the exception, with its traceback as text in ``remote_traceback``."""
     error = made_again(sent)
-    error.remote_traceback = sent.traceback  # type: ignore[attr-defined]  # read by attempt.described
+    error.__dict__["remote_traceback"] = sent.traceback  # read by attempt.described
     return error
 
 
@@ -66,7 +66,7 @@ def without_calling(sent: SentError) -> BaseException:
     for name in sent.qualname.split("."):
         found = getattr(found, name)
     error: BaseException = found.__new__(found, sent.message)
-    error.args = (sent.message,)
+    object.__setattr__(error, "args", (sent.message,))  # some classes let nothing be set
     error.__dict__.update(sent.state)
     return error
 

@@ -63,8 +63,9 @@ class Engine(JobInterface, Housekeeping):
     *path* is a file or ``":memory:"``; *key* opens and seals credentials; *durability* ``"relaxed"`` may lose the
     newest writes at a power cut, never at a kill; *concurrency* is how many pages are fetched at once over all runs;
     *browser* is a Chromium's path, None to look for one; without *resume* unfinished runs rest until ``run`` takes them
-    up; *queues* says how many handlers of a queue run at once (8 unless said otherwise); *retention* is pruned by from
-    the start on and every five minutes. Nothing is opened before ``start``.
+    up; *queues* says how many handlers of a queue run at once (8 unless said otherwise), and names the queues that are
+    worked on although no kind names them; *retention* is pruned by from the start on and every five minutes. Nothing is
+    opened before ``start``.
     """
 
     def __init__(  # noqa: PLR0913 - all but the path by name, each with a default
@@ -305,8 +306,11 @@ class Engine(JobInterface, Housekeeping):
             )
 
     def _work_on(self, queues: set[str]) -> None:
-        """Have *queues* worked on; the team begins with the first."""
-        if self._team is None and queues:
+        """Have *queues* worked on, and those that *slots* were given for; the team begins with the first kind."""
+        if self._team is None and not queues:
+            return
+        queues = queues | self._slots.keys()
+        if self._team is None:
             from .worker import WorkerActor
             from .worker_team import WorkerTeam
 

@@ -55,9 +55,8 @@ class WorkerTeam:
         self._attempts = Attempts(clock, random.SystemRandom().random)
 
     def start(self) -> None:
-        """Start what the workers share, and a worker for each queue that a kind names."""
+        """Start what the workers share."""
         self._alarm.start()
-        self.work_on(self._kinds.queues())
 
     def work_on(self, queues: Iterable[str]) -> None:
         """Have every one of *queues* worked on, and let all workers know of kinds that came."""

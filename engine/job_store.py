@@ -18,7 +18,20 @@ from .job_inserts import KEY_HOLDS, JobInserts
 from .job_rows import JOB_COLUMNS, NUMBER_OF, job_from, json_of
 from .json_values import decode_json, encode_json, encode_object
 from .parent_store import ParentStore, move_of, unknown_job
-from .records import TRANSITIONS, Created, Job, JobError, Json, NewJob, OnClash, OwnStep, Progress, State
+from .records import (
+    KEY_SCOPES,
+    TRANSITIONS,
+    Created,
+    Job,
+    JobError,
+    Json,
+    KeyScope,
+    NewJob,
+    OnClash,
+    OwnStep,
+    Progress,
+    State,
+)
 
 
 class JobStore:
@@ -56,7 +69,12 @@ class JobStore:
         )
         if rows:
             self._database.run("UPDATE job SET follow_up_json = NULL WHERE follow_up_json IS NOT NULL AND state >= 3")
-            self.create([msgspec.json.decode(row[1], type=NewJob) for row in rows])
+            jobs = [msgspec.json.decode(row[1], type=NewJob) for row in rows]
+            try:
+                self.create(jobs)
+            except KeyTakenError:  # of one, by a job of another kind that came in this very group
+                for job in jobs:
+                    self._make_or_put_behind(job)
 
     def get(self, job_id: int) -> Job:
         """Return one job; raises ``JobNotFoundError``."""
@@ -131,8 +149,9 @@ class JobStore:
         return found + by
 
     def _clashed(self, job: NewJob) -> Created:
-        ((holder_id, kind, state, token),) = self._database.rows(
-            f"SELECT id, kind, state, token FROM job WHERE lane = 0 AND key = ? AND ({KEY_HOLDS})", (job.key,)
+        ((holder_id, kind, state, token, scope),) = self._database.rows(
+            f"SELECT id, kind, state, token, key_scope FROM job WHERE lane = 0 AND key = ? AND ({KEY_HOLDS})",
+            (job.key,),
         )
         if kind != job.kind and not {kind, job.kind} <= RUN_KINDS:
             raise KeyTakenError(
@@ -145,11 +164,26 @@ class JobStore:
                 raise KeyTakenError(f"asked for a new {job.kind} job, found its key taken by job {holder_id}")
             case OnClash.REPLACE if is_untouched:
                 self._replace(holder_id, job)
+            case OnClash.AFTER if not is_untouched and KEY_SCOPES[scope] is not KeyScope.UNFINISHED:
+                raise KeyTakenError(
+                    f"asked for a {job.kind} job after the one with its key, found job {holder_id}, which keeps the key"
+                    f" beyond its end ({KEY_SCOPES[scope]}); give both the key scope 'unfinished'"
+                )
             case OnClash.AFTER if not is_untouched:
                 self._has_follow_ups = True
                 follow_up = msgspec.structs.replace(job, on_clash=OnClash.EXISTING)
                 self._database.run("UPDATE job SET follow_up_json = ?2 WHERE id = ?1", (holder_id, json_of(follow_up)))
         return Created(job_id=holder_id, is_new=False)
+
+    def _make_or_put_behind(self, job: NewJob) -> None:
+        """Make a job, or where one of another kind has its key until it has ended, have it made then."""
+        try:
+            self.create([job])
+        except KeyTakenError:
+            self._database.run(
+                f"UPDATE job SET follow_up_json = ?2 WHERE lane = 0 AND key = ?1 AND state < 3 AND ({KEY_HOLDS})",
+                (job.key, json_of(job)),
+            )
 
     def _replace(self, job_id: int, job: NewJob) -> None:
         now = self._database.now

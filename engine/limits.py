@@ -197,7 +197,11 @@ class Caps:
     def _tokens(self, name: str, rate: Rate) -> float:
         if name in self.spent:
             return self.spent[name][0]
-        return refilled(self.buckets.get(name), rate, self._now)
+        bucket = self.buckets.get(name)
+        tokens = refilled(bucket, rate, self._now)
+        if bucket is not None and bucket.filled_at > self._now:
+            self.spent[name] = (tokens, rate)  # the clock was set back: it fills from here on, not from then
+        return tokens
 
 
 def rates_of(term: KindTerms, partition: str) -> list[tuple[str, Rate]]:

@@ -97,11 +97,15 @@ class Store:
     @contextmanager
     def _counted(self, transaction: AbstractContextManager[None]) -> Generator[None]:
         self.changes.clear()
-        with transaction:
-            yield
-            if self.changes.moves:
-                self.follow_up()
-                self.stats.count()
+        try:
+            with transaction:
+                yield
+                if self.changes.moves:
+                    self.follow_up()
+                    self.stats.count()
+        except BaseException:
+            self.changes.clear()  # it is undone, or in doubt: nobody is to be told of it
+            raise
 
     @contextmanager
     def savepoint(self) -> Generator[None]:

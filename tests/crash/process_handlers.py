@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ class LocalError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.lock = open(os.devnull)  # noqa: PTH123, SIM115
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    """An error that lets nothing be set."""
+
+    status: int
 
 
 class Opaque:
@@ -97,6 +105,11 @@ def refused(job: JobContext) -> None:
 def unsendable(job: JobContext) -> None:
     """Raise an error that holds what cannot be sent."""
     raise LocalError("holds a file")
+
+
+def freezes(job: JobContext) -> None:
+    """Raise an error that lets nothing be set."""
+    raise FrozenError(503)
 
 
 def wide(job: JobContext) -> str:
@@ -202,6 +215,7 @@ for handler in (
     meets_end,
     refused,
     unsendable,
+    freezes,
     wide,
     opaque,
     discards,

@@ -14,9 +14,19 @@ import process_handlers
 import pytest
 from process_handlers import Place, kinds
 
-from bequest import Engine, EngineState, Job, JobHandle, Retry, State
+from bequest import Engine, EngineError, EngineState, Job, JobHandle, Retry, State
+from bequest.actors.messages import Request
+from bequest.engine.store import Store
 
 PATIENCE_S = 60.0
+
+
+class Crash(Request, frozen=True, kw_only=True):
+    """Ends the manager, and with it the workers."""
+
+    def apply(self, store: Store) -> None:
+        """Do what no message does."""
+        raise SystemExit
 
 
 @pytest.fixture
@@ -86,6 +96,7 @@ FAULTS = {  # what the handler does, the type of the error, and what its message
     "meets_end": ("EOFError", "the file is short"),
     "refused": ("ApiError", "the server said 503"),
     "unsendable": ("LocalError", "holds a file"),
+    "freezes": ("FrozenError", "503"),
     "wide": ("InvalidJobError", "Expected `str`"),
     "opaque": ("InvalidJobError", "cannot be written as JSON"),
     "discards": ("Discard", "of no use"),
@@ -212,13 +223,27 @@ def test_stop_kills_what_runs_in_a_process(engine: Engine, tmp_path: Path) -> No
     assert (row.state, row.attempts) == (State.PENDING, 0)
 
 
-def test_process_ends_with_the_program(tmp_path: Path) -> None:
-    """A program that is killed leaves no handler's process behind, not even one that never looks up."""
+def test_process_of_a_worker_that_crashed_ends(engine: Engine) -> None:
+    """Each worker that takes its place has a process of its own for a slot, and there is no other."""
+    for _ in range(3):
+        run(engine, "good")
+        restarts = engine.health().restarts
+        with pytest.raises(EngineError):
+            engine.manager.ask(Crash())
+        until(lambda: engine.health().restarts > restarts)  # noqa: B023
+
+    assert run(engine, "good").state is State.COMPLETED
+    assert len(children_of(os.getpid())) == 1
+
+
+@pytest.mark.parametrize("name", ["spins", "has_a_child"])
+def test_process_ends_with_the_program(tmp_path: Path, name: str) -> None:
+    """A program that is killed leaves no handler's process behind, nor what that started, whatever it does."""
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); from process_handlers import *\n"
-        "with engine: engine.enqueue(kinds['spins'], Place(path=sys.argv[2])).wait()"
+        "with engine: engine.enqueue(kinds[sys.argv[3]], Place(path=sys.argv[2])).wait()"
     )
-    arguments = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path / "pid")]
+    arguments = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path / "pid"), name]
     killed = subprocess.Popen(arguments)
     pid = number_in(tmp_path / "pid")
 

@@ -91,11 +91,13 @@ class ManagerRig:
         self.wakes: list[float] = []
         self.settled: list[int] = []
         self.moves: list[Move] = []
+        self.lost: list[int] = []
         self.ref = ManagerActor.start(
             self.watch,
             store,
             wake_at=self.wakes.append,
             on_ripe=lambda ripe: self.settled.extend(ripe.to_judge),
+            on_lost=self.lost.extend,
             publish=lambda moves, _at: self.moves.extend(moves),
         )
         self.address.point_to(self.ref)

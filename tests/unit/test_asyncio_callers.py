@@ -263,8 +263,9 @@ def test_future_has_the_handle_once_it_is_durable(rig: Rig) -> None:
     assert futures[0].result(PATIENCE_S).id == 1
 
 
-def test_callback_of_a_future_may_ask_the_engine(rig: Rig) -> None:
-    """It runs on a thread of its own, and so may wait for the manager; one that raises is logged."""
+@pytest.mark.parametrize("error", [ValueError("a callback's own"), SystemExit(3), KeyboardInterrupt()])
+def test_callback_of_a_future_may_ask_the_engine(rig: Rig, error: BaseException) -> None:
+    """It runs on a thread of its own, and so may wait for the manager; one that raises harms none after it."""
     found: list[str] = []
     done = threading.Event()
 
@@ -275,7 +276,7 @@ def test_callback_of_a_future_may_ask_the_engine(rig: Rig) -> None:
         done.set()
 
     def fail(_: Any) -> None:
-        raise ValueError("a callback's own")
+        raise error
 
     future: Future[JobHandle[str]] = rig.engine.enqueue_later("echo", "x")
     future.add_done_callback(fail)

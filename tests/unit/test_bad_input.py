@@ -99,7 +99,7 @@ WRONG_CALLS: dict[str, tuple[Act, str]] = {
     "a child that is none": (lambda engine: engine.enqueue("none", children=["x"]), "made by child"),  # type: ignore[list-item]
     "a child of a name": (lambda engine: child("none"), "register it"),  # type: ignore[arg-type]
     "a child's policy": (
-        lambda engine: child(engine.kinds.get("none"), on_failure="x"),
+        lambda engine: child(engine._kinds.get("none"), on_failure="x"),
         "on_failure='x', expected one of count, ignore, fail, continue",
     ),
     "errors of a job that there is not": (lambda engine: engine.find_job(99).errors(), "job 99"),

@@ -317,6 +317,22 @@ def test_rate_outlives_a_restart(store: Store, clock: ManualClock) -> None:
     assert (len(taken), len(more)) == (3, 1)
 
 
+def test_rate_goes_on_when_the_clock_was_set_back(store: Store, clock: ManualClock) -> None:
+    """A bucket that was filled at a time which is to come fills from now on; else nothing starts until then."""
+    for _ in range(9):
+        make(store)
+    worker = Worker(store, KindTerms(kind="work", rate=Rate(jobs=2, per_s=20.0)))
+    worker.take()
+
+    clock.jump(clock.now() - 86_400.0)
+    taken = [len(worker.take())]
+    for _ in range(2):
+        clock.advance(10.0)
+        taken.append(len(worker.take()))
+
+    assert taken == [0, 1, 1]
+
+
 def test_bucket_that_is_full_again_is_not_kept(store: Store, clock: ManualClock) -> None:
     """However many partitions come and go, the table holds those that were used of late."""
     terms = KindTerms(kind="work", partition_rate=Rate(jobs=1, per_s=60.0))

@@ -70,6 +70,21 @@ def test_engines_of_one_process_do_not_meet(tmp_path: Path) -> None:
     assert left == [1, 2]
 
 
+@pytest.mark.parametrize("when", ["before the start", "after the start"])
+def test_queue_that_is_named_is_worked_on(when: str) -> None:
+    """A job may be enqueued in a queue that is no kind's; who gave the queue its slots means it to be run."""
+    engine = Engine(queues={"mail": 2})
+
+    def work(job: JobContext) -> str:
+        return threading.current_thread().name
+
+    kind = engine.kind("work")(work) if when == "before the start" else None
+    with leaving_no_thread(), engine:
+        job = engine.enqueue(kind or engine.kind("work")(work), queue="mail")
+
+        assert job.result(PATIENCE_S) == "bequest-mail"
+
+
 def test_file_has_one_engine(tmp_path: Path) -> None:
     """A second engine over one file is refused, in the same process too, and starts once the first has stopped."""
     first, second = Engine(tmp_path / "jobs.db"), Engine(tmp_path / "jobs.db")

@@ -242,6 +242,18 @@ def test_callback_can_be_ended(hub: EventHub) -> None:
     assert jobs(tape.events) == [1]
 
 
+def test_callbacks_that_were_ended_are_forgotten(hub: EventHub) -> None:
+    """A program that listens anew for every request must not grow with them."""
+    for _ in range(20):
+        ended = Tape()
+        end = hub.call(ended)
+        end()
+        for thread in hub._threads:
+            thread.join(PATIENCE_S)
+
+    assert len(hub._threads) == 1
+
+
 def test_hub_leaves_no_thread_behind() -> None:
     """And a stop from within a callback does not wait for itself."""
     made, stopped = EventHub(), threading.Event()

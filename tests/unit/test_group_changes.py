@@ -56,6 +56,19 @@ def test_savepoint_that_is_undone_leaves_no_move_and_no_lost_lease(store: Store)
     assert (counted.jobs.running, counted.jobs.pending, counted.jobs.cancelled) == (1, 1, 0)
 
 
+def test_group_that_is_undone_leaves_no_note(store: Store) -> None:
+    """Or it would be told as if it had been committed."""
+    running, worker = make(store), Worker(store)
+    worker.take()
+
+    with suppress(KeyError), store.group():
+        store.parents.cancel(running)
+        raise KeyError
+
+    assert (store.changes.moves, store.changes.lost_leases, store.changes.jobs) == ([], set(), set())
+    assert get(store, running).state is State.RUNNING
+
+
 def test_every_change_of_a_state_is_one_move(store: Store) -> None:
     """Made, claimed, ended, judged, cancelled, retried and deleted, each with where it came from."""
     moves: list[tuple[int, int | None, int | None]] = []

@@ -234,69 +234,6 @@ def test_job_that_was_claimed_is_not_replaced(store: Store, moment: str) -> None
     assert (second.job_id, get(store, first.job_id).config) == (first.job_id, {"n": 1})
 
 
-def after(**fields: Any) -> NewJob:
-    """Return a job that is to run once more after the one that holds the key."""
-    return keyed(KeyScope.UNFINISHED, on_clash=OnClash.AFTER, **fields)
-
-
-@pytest.mark.parametrize("end", [State.COMPLETED, State.FAILED, State.CANCELLED])
-def test_one_more_job_comes_after_the_one_that_runs(store: Store, end: State) -> None:
-    """However that ended, and in the same group; it has the newest config."""
-    (first,) = create(store, after(config={"n": 1}))
-    worker = Worker(store)
-    worker.take()
-    asked = create(store, after(config={"n": 2}), after(config={"n": 3}))
-
-    if end is State.CANCELLED:
-        with store.group():
-            store.parents.cancel(first.job_id)
-    else:
-        worker.end(first.job_id, state=end)
-    is_told = store.changes.has_due_work
-    (second,) = worker.take()
-
-    assert asked == [Created(job_id=first.job_id, is_new=False)] * 2
-    assert (is_told, get(store, second).config, get(store, second).key) == (True, {"n": 3}, "a")
-    worker.end(second)
-    assert worker.take() == []
-
-
-def test_job_that_did_not_start_needs_none_after_it(store: Store) -> None:
-    """It will see what there is to be seen."""
-    (first,) = create(store, after())
-
-    create(store, after())
-    worker = Worker(store)
-    worker.end(first.job_id)
-
-    assert worker.take() == []
-
-
-def test_job_that_was_put_back_gets_one_after_it(store: Store) -> None:
-    """It has seen something already."""
-    (first,) = create(store, after(max_attempts=3))
-    worker = Worker(store)
-    worker.take()
-    worker.end(first.job_id, state=State.PENDING)
-
-    create(store, after())
-    worker.end(first.job_id)
-
-    assert len(worker.take()) == 1
-
-
-def test_job_after_another_goes_with_it_when_it_is_deleted(store: Store) -> None:
-    """Nothing of a deleted job is left."""
-    (first,) = create(store, after())
-    Worker(store).take()
-    create(store, after())
-
-    with store.group():
-        store.control.delete(first.job_id)
-
-    assert Worker(store).take() == []
-
-
 # What is no job
 
 

@@ -13,6 +13,8 @@ from bequest.actors.asking import Ask, Reply
 from bequest.actors.manager import RETRY_S, ManagerActor, Tick
 from bequest.actors.messages import (
     AddJobLog,
+    CancelRun,
+    ClaimJobs,
     CreateJob,
     GetJob,
     Request,
@@ -22,6 +24,7 @@ from bequest.actors.messages import (
 )
 from bequest.actors.standing_messages import AwaitSettled
 from bequest.engine.errors import CommitInDoubtError, EngineError, EngineStoppedError, StoreError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, LogEntry, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -42,6 +45,15 @@ class FailToCommit(Request, frozen=True, kw_only=True):
         database.run("INSERT INTO job_log (job_id, at, level, message, fields_json) VALUES (99, 1, 'INFO', '', '')")
         if self.gone is not None:
             self.gone.with_name("jobs.db").rename(self.gone)
+
+
+class LoseAll(Request, frozen=True, kw_only=True):
+    """Undoes its whole group, as SQLite does by itself when the disk is full."""
+
+    def apply(self, store: Store) -> None:
+        """Undo it, and be told so."""
+        store._database._connection.execute("ROLLBACK")
+        store.jobs.create([NewJob(kind="page")])
 
 
 class ExitInTheMiddle(Request, frozen=True, kw_only=True):
@@ -206,6 +218,19 @@ def test_group_that_was_undone_leaves_nothing(doubtful: DoubtfulStore) -> None:
 
         assert [str(answer_of(reply)) for reply in replies] == ["disk full"] * 2
         assert rig.ask(CREATE).job_id == 1
+
+
+@pytest.mark.parametrize("fault", [FailToCommit(), LoseAll()], ids=["in doubt", "undone"])
+def test_failed_group_is_told_to_nobody(rig: ManagerRig, fault: Request) -> None:
+    """Events are facts: neither what was undone nor what may have been done is one, and no worker loses a job by it."""
+    rig.ask(CREATE)
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=60.0))
+    rig.moves.clear()
+
+    rig.ask_as_one_group(CREATE, CancelRun(job_id=1), fault)
+    rig.ask(GetJob(job_id=1))
+
+    assert (rig.moves, rig.lost) == ([], [])
 
 
 def test_failed_group_names_no_parents(rig: ManagerRig) -> None:
