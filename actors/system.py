@@ -133,7 +133,7 @@ class Engine(JobInterface, Housekeeping):
             try:
                 self._start_actors(self._store)
                 self.manager.ask(TakeOver())
-                self._work_on(self._kinds.queues() | self._slots.keys())
+                self._work_on(self._kinds.queues())
                 if not self._resumes:
                     self.manager.ask(OfferOnly(parent_ids=()))
                 elif self._executor.ask(TakeUpRuns(), timeout_s=START_TIMEOUT_S) or self.schedules.makes_runs():
@@ -307,10 +307,7 @@ class Engine(JobInterface, Housekeeping):
 
     def _work_on(self, queues: set[str]) -> None:
         """Have *queues* worked on, and those that *slots* were given for; the team begins with the first kind."""
-        if self._team is None and not queues:
-            return
-        queues = queues | self._slots.keys()
-        if self._team is None:
+        if self._team is None and queues:
             from .worker import WorkerActor
             from .worker_team import WorkerTeam
 
@@ -325,7 +322,7 @@ class Engine(JobInterface, Housekeeping):
             )
             self._team.start()
         if self._team is not None:
-            self._team.work_on(queues)
+            self._team.work_on(queues | self._slots.keys())
 
     def _start_crawlers(self) -> None:
         with self._lifecycle:

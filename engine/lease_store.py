@@ -158,8 +158,7 @@ class LeaseStore:
         ``ENDS_FORGIVEN`` such ends: it may be what ended the program, and is not to do so for ever.
         """
         rows = self._database.rows(TAKE_OVER, (self._database.now, json_of(PROGRAM_ENDED), ENDS_FORGIVEN))
-        for row in rows:
-            self._note(Ended(row[:-1]))
+        self._note([Ended(*row[:-1]) for row in rows])
         self._keep_errors([(row[0], row[6] + row[-1], PROGRAM_ENDED) for row in rows if row[3] != PAGE])
         return len(rows)
 
