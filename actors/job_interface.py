@@ -255,7 +255,8 @@ def parent_of(job: NewJob) -> NewJob:
 
 def pause_of(queue: str | None, kind: str | None, run: int | None) -> Pause:
     """Return the pause of what is named; raises ``InvalidJobError`` when more than one thing is."""
-    for what, name in (("queue", queue), ("kind", kind)):
+    given: tuple[tuple[str, object], ...] = (("queue", queue), ("kind", kind))
+    for what, name in given:
         if name is not None and (not isinstance(name, str) or not name):
             raise InvalidJobError(f"asked for a pause of {what} {name!r}; give its name")
     if run is not None:
