@@ -126,6 +126,11 @@ WRONG_CALLS: dict[str, tuple[Act, str]] = {
     "who is told of a backup": (lambda engine: engine.backup("x", on_progress=3), "function"),  # type: ignore[arg-type]
     "the grace of a stop": (lambda engine: engine.stop("x"), "number of seconds"),  # type: ignore[arg-type]
     "the grace at a signal": (lambda engine: engine.run_forever(grace_s="x"), "number of seconds"),  # type: ignore[arg-type]
+    "a definition": (lambda engine: engine.run(3), "give a Definition"),  # type: ignore[arg-type]
+    "the key of a run": (
+        lambda engine: engine.run(Definition.crawl("d", steps=[{"kind": "none"}]), key=3),  # type: ignore[arg-type]
+        "key",
+    ),
     "a step's config": (
         lambda engine: engine.run(Definition.crawl("d", steps=[{"kind": "none", "config": {"a": 1}}])),
         "takes no config",
