@@ -83,7 +83,8 @@ class ControlStore:
         )
         self._wait_again((*revival.waiting, *above))
         self._make_due(revival.due)
-        self._forget_retries(job_id)
+        if any(row.job_id == job_id and row.kind == RUN for row in tree):
+            self._forget_retries(job_id)
         self._check_parents(job_id, above)
         return revival.size
 
@@ -176,9 +177,9 @@ class ControlStore:
     def _forget_retries(self, run_id: int) -> None:
         """Let the steps of a run be done again as often as at first."""
         self._database.run(
-            "UPDATE job SET metadata_json = json_remove(metadata_json, ?3)"
-            " WHERE parent_id = ?1 AND metadata_json ->> ?3 IS NOT NULL AND ?2 = (SELECT kind FROM job WHERE id = ?1)",
-            (run_id, RUN, f"$.{RETRIES_USED}"),
+            "UPDATE job SET metadata_json = json_remove(metadata_json, ?2)"
+            " WHERE parent_id = ?1 AND metadata_json ->> ?2 IS NOT NULL",
+            (run_id, f"$.{RETRIES_USED}"),
         )
 
     def _make_due(self, rows: tuple[TreeRow, ...]) -> None:
