@@ -34,7 +34,7 @@ def check_options(
             raise EngineError(f"asked for an engine whose {fault}")
 
 
-def slots_of(queues: Mapping[str, int] | None) -> dict[str, int]:
+def slots_of(queues: Any) -> dict[str, int]:  # Any: whatever a caller gave
     """Return how many handlers of each queue run at once; raises ``EngineError`` for what is no name or no number."""
     if queues is not None and not isinstance(queues, Mapping):
         raise EngineError(f"queues says of each queue how many jobs run at once, found a {type(queues).__name__}")

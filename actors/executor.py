@@ -22,12 +22,13 @@ from ..engine.definitions import Definition, definition_from
 from ..engine.errors import BequestError, DefinitionError, InvalidJobError, JobNotFoundError, TransitionError
 from ..engine.queries import JobView
 from ..engine.records import Created, Job, JobError, Json, LogEntry, State, StoredDefinition
-from ..engine.run_steps import Again, Seal, Spawn, StepState, Wait, next_move, parts_of
+from ..engine.run_steps import RETRIES_USED, Again, Seal, Spawn, StepState, Wait, next_move, parts_of
 from ..engine.steps import CRAWL
 from .address import Address
 from .asking import Ask, answer
 from .control_messages import RetryJob
 from .executor_messages import GoOn, StartMonitoring, StartRun, TakeUpRuns
+from .given import check_job_options
 from .kinds import Kinds
 from .messages import (
     AddJobLog,
@@ -48,7 +49,6 @@ from .supervised import Overseer, SupervisedActor
 logger = logging.getLogger(__name__)
 
 MAX_STEPS = 1000  # of one run
-RETRIED = "step_retries"  # in the metadata of a step's job
 NOT_AGAIN = "step was not done again"
 METADATA_LOST = "parent metadata was not written; auth may not work for child jobs"
 
@@ -82,6 +82,7 @@ class ExecutorActor(SupervisedActor):
         """Take the steps and return the parent's id."""
         definition = asked.definition
         check_steps(definition, self._kinds)
+        check_job_options({"key": asked.key}, asked="asked for a run")
         job = run_job(definition, key=asked.key)
         created: Created = self._manager.ask(CreateJob(job=job, definition=definition))
         parent: Job = self._manager.ask(GetJob(job_id=created.job_id))
@@ -135,7 +136,7 @@ class ExecutorActor(SupervisedActor):
             case Wait(part, job_id) if part.step.kind == CRAWL:
                 self._crawl_step(job_id, definition.of_step(part.step, part.key))
             case Again(job_id):
-                self._manager.ask(IncrementJobMetadata(job_id=job_id, key=RETRIED))
+                self._manager.ask(IncrementJobMetadata(job_id=job_id, key=RETRIES_USED))
                 if not self._is_retried(job_id):
                     self._take_step(parent, definition, definition_id)
             case Seal():
@@ -221,5 +222,5 @@ class ExecutorActor(SupervisedActor):
 
 def step_state(job: Job) -> StepState:
     """Return where the job of a step stands."""
-    retried = job.metadata.get(RETRIED, 0)
+    retried = job.metadata.get(RETRIES_USED, 0)
     return StepState(job_id=job.id, state=job.state, retried=retried if isinstance(retried, int) else 0)

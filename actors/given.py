@@ -104,7 +104,7 @@ def check_retention(retention: Retention) -> None:
         raise RetentionError(f"asked to prune by a {type(retention).__name__}; give a Retention")
 
 
-def checked_path(path: str | os.PathLike[str]) -> str:
+def checked_path(path: object) -> str:
     """Return *path* as a text; raises ``StoreError`` for what is no path."""
     found = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(found, str):

@@ -104,31 +104,37 @@ class JobInterface:
         Under a *key* that is taken the answer is the job that holds it, or what *on_clash* says. Raises
         ``InvalidJobError`` naming the field that is wrong, ``MetadataError`` and ``KeyTakenError``.
         """
-        job = self._new_job(kind, config, options)
-        if children:
-            job_id: int = self.manager.ask(CreateFlow(job=parent_of(job), children=checked_children(children)))
-            return self._handle(kind, job_id)
-        created: Created = self.manager.ask(CreateJob(job=job))
-        return self._handle(kind, created.job_id)
+        return self._handle(kind, id_of(self.manager.ask(self._order(kind, config, children, options))))
 
     def enqueue_later(
-        self, kind: Kind[C, R] | str, config: C | None = None, **options: Unpack[JobOptions]
+        self,
+        kind: Kind[C, R] | str,
+        config: C | None = None,
+        *,
+        children: Sequence[Child] = (),
+        **options: Unpack[JobOptions],
     ) -> Future[JobHandle[R]]:
-        """Make a job without waiting; the future has its handle once it is durable. Raises ``InvalidJobError`` at once.
+        """Do what ``enqueue`` does without waiting; the future has the job's handle once that is durable.
 
-        Callbacks of the future run on a thread of their own. To cancel it is to wait no longer: the job is made.
+        Raises ``InvalidJobError`` at once. Callbacks of the future run on a thread of their own. To cancel it is to
+        wait no longer: the job is made.
         """
-        job = self._new_job(kind, config, options)
+        order = self._order(kind, config, children, options)
         future: Future[JobHandle[R]] = LaterFuture(self._callbacks)
-        self.manager.ask_into(future, CreateJob(job=job), lambda created: self._handle(kind, created.job_id))
+        self.manager.ask_into(future, order, lambda made: self._handle(kind, id_of(made)))
         return future
 
     async def aenqueue(
-        self, kind: Kind[C, R] | str, config: C | None = None, **options: Unpack[JobOptions]
+        self,
+        kind: Kind[C, R] | str,
+        config: C | None = None,
+        *,
+        children: Sequence[Child] = (),
+        **options: Unpack[JobOptions],
     ) -> JobHandle[R]:
-        """Make a job from asyncio; durable on return."""
-        created: Created = await self.manager.ask_async(CreateJob(job=self._new_job(kind, config, options)))
-        return self._handle(kind, created.job_id)
+        """Do what ``enqueue`` does from asyncio; durable on return."""
+        made = await self.manager.ask_async(self._order(kind, config, children, options))
+        return self._handle(kind, id_of(made))
 
     def enqueue_many(
         self, kind: Kind[C, R] | str, configs: Iterable[C], **options: Unpack[JobOptions]
@@ -206,6 +212,14 @@ class JobInterface:
         """Have its queue worked on, where the engine runs."""
         raise NotImplementedError
 
+    def _order(
+        self, kind: Kind[Any, Any] | str, config: Any, children: Sequence[Child], options: JobOptions
+    ) -> CreateJob | CreateFlow:
+        job = self._new_job(kind, config, options)
+        if children:
+            return CreateFlow(job=parent_of(job), children=checked_children(children))
+        return CreateJob(job=job)
+
     def _new_job(self, kind: Kind[Any, Any] | str, config: Any, options: JobOptions) -> NewJob:
         return self._kinds.of(kind).new_job(config, **checked(options, self._clock.now()))
 
@@ -227,6 +241,11 @@ def checked(options: JobOptions, now: float) -> dict[str, Any]:
     return fields_of(fields)
 
 
+def id_of(made: Created | int) -> int:
+    """Return the id of what was made: a job, or the parent of a flow."""
+    return made if isinstance(made, int) else made.job_id
+
+
 def parent_of(job: NewJob) -> NewJob:
     """Return *job* as one that waits for its children and then runs."""
     import msgspec
@@ -236,7 +255,8 @@ def parent_of(job: NewJob) -> NewJob:
 
 def pause_of(queue: str | None, kind: str | None, run: int | None) -> Pause:
     """Return the pause of what is named; raises ``InvalidJobError`` when more than one thing is."""
-    for what, name in (("queue", queue), ("kind", kind)):
+    given: tuple[tuple[str, object], ...] = (("queue", queue), ("kind", kind))
+    for what, name in given:
         if name is not None and (not isinstance(name, str) or not name):
             raise InvalidJobError(f"asked for a pause of {what} {name!r}; give its name")
     if run is not None:

@@ -153,8 +153,9 @@ class Kinds:
 
 def as_kind(kind: Kind[C, R]) -> Kind[C, R]:
     """Return *kind*; raises ``InvalidJobError`` for what is none, such as a function that was not registered."""
-    if not isinstance(kind, Kind):
-        named = getattr(kind, "__name__", repr(kind))
+    given: object = kind
+    if not isinstance(given, Kind):
+        named = getattr(given, "__name__", repr(given))
         raise InvalidJobError(f"asked for a job of {named}, found no kind; register it with @engine.kind(...)")
     return kind
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from .changes import Changes, Move
+from .crawl_jobs import RUN
 from .database import Database
 from .errors import TransitionError
 from .filters import JobFilter, condition_of
@@ -21,6 +22,7 @@ from .parent_store import TREE, ParentStore, unknown_job
 from .pauses import Pause, PauseScope
 from .records import State
 from .revivals import Revival, TreeRow, revival_of
+from .run_steps import RETRIES_USED
 
 LINE = (
     "WITH RECURSIVE line (id) AS (SELECT parent_id FROM job WHERE id = ?1"
@@ -81,6 +83,8 @@ class ControlStore:
         )
         self._wait_again((*revival.waiting, *above))
         self._make_due(revival.due)
+        if any(row.job_id == job_id and row.kind == RUN for row in tree):
+            self._forget_retries(job_id)
         self._check_parents(job_id, above)
         return revival.size
 
@@ -169,6 +173,14 @@ class ControlStore:
             self._changes.wake_at = min(self._changes.wake_at, math.inf if deadline_at is None else deadline_at)
         self._changes.move(Move(*row[:5], NUMBER_OF[State.WAITING]) for row in rows)
         self._changes.parents.update(row.job_id for row in rows)
+
+    def _forget_retries(self, run_id: int) -> None:
+        """Let the steps of a run be done again as often as at first."""
+        self._database.run(
+            "UPDATE job SET metadata_json = json_remove(metadata_json, ?2)"
+            " WHERE parent_id = ?1 AND metadata_json ->> ?2 IS NOT NULL",
+            (run_id, f"$.{RETRIES_USED}"),
+        )
 
     def _make_due(self, rows: tuple[TreeRow, ...]) -> None:
         self._database.run(MAKE_DUE, (ids_of(rows), self._database.now))

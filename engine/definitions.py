@@ -141,6 +141,11 @@ def check(definition: Definition, *, source: str | None = None) -> None:
 
     Without *source* the definition's own name stands for it.
     """
+    given: object = definition
+    if not isinstance(given, Definition):
+        raise DefinitionError(
+            f"asked for a run of a {type(given).__name__}; give a Definition, or read_definition(...)"
+        )
     fault = (
         rules.first_fault(msgspec.structs.asdict(definition)) or _unreadable_url(definition) or _bad_step(definition)
     )

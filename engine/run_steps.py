@@ -13,6 +13,8 @@ from .definitions import Definition
 from .records import OnFailure, Record, State
 from .steps import Step
 
+RETRIES_USED = "step_retries"  # in the metadata of a step's job: how often its run has had it done again
+
 
 class Part(NamedTuple):
     """One step of a run under the key of its job."""

@@ -24,6 +24,7 @@ from bequest import (
     JobHandle,
     JobNotFoundError,
     State,
+    child,
 )
 from bequest.actors.manager import ManagerActor
 
@@ -79,6 +80,24 @@ def test_asyncio_enqueues_and_awaits(rig: Rig) -> None:
         return [await job, await job]
 
     assert asyncio.run(main()) == ["hello", "hello"]
+
+
+def test_flow_is_made_without_blocking_too(rig: Rig) -> None:
+    """From asyncio and by a future a job has children as from ``enqueue``, and what is no child is refused at once."""
+    echo = rig.engine.kinds.get("echo")
+    children = [child(echo, "a"), child(echo, "b")]
+
+    async def main() -> str:
+        job: JobHandle[str] = await rig.engine.aenqueue("echo", "parent", children=children)
+        assert job.status().pages.total == 2
+        return await job
+
+    later: JobHandle[str] = rig.engine.enqueue_later("echo", "later", children=children).result(PATIENCE_S)
+
+    assert (asyncio.run(main()), later.result(PATIENCE_S)) == ("parent", "later")
+    assert later.status().pages.completed == 2
+    with pytest.raises(InvalidJobError, match="made by child"):
+        rig.engine.enqueue_later("echo", "x", children=["x"])  # type: ignore[list-item]
 
 
 def test_asyncio_awaits_many_at_once(rig: Rig) -> None:

@@ -16,6 +16,7 @@ from bequest import (
     InvalidJobError,
     JobContext,
     JobFilter,
+    JobHandle,
     MetadataError,
     Rate,
     Retention,
@@ -76,11 +77,12 @@ def test_option_of_a_job_is_refused(engine: Engine, option: str, value: object) 
     given: dict[str, Any] = {option: value}
     word = option.removesuffix("s").replace("key_scope", "key").replace("key_period_", "key").replace("delay_", "delay")
 
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: engine.enqueue("echo", "x", **given),
         lambda: engine.enqueue_later("echo", "x", **given).result(20),
         lambda: engine.enqueue_many("echo", ["x"], **given),
-    ):
+    )
+    for act in acts:
         with pytest.raises(InvalidJobError, match=word.replace("_", ".")):
             act()
 
@@ -124,6 +126,11 @@ WRONG_CALLS: dict[str, tuple[Act, str]] = {
     "who is told of a backup": (lambda engine: engine.backup("x", on_progress=3), "function"),  # type: ignore[arg-type]
     "the grace of a stop": (lambda engine: engine.stop("x"), "number of seconds"),  # type: ignore[arg-type]
     "the grace at a signal": (lambda engine: engine.run_forever(grace_s="x"), "number of seconds"),  # type: ignore[arg-type]
+    "a definition": (lambda engine: engine.run(3), "give a Definition"),  # type: ignore[arg-type]
+    "the key of a run": (
+        lambda engine: engine.run(Definition.crawl("d", steps=[{"kind": "none"}]), key=3),  # type: ignore[arg-type]
+        "key",
+    ),
     "a step's config": (
         lambda engine: engine.run(Definition.crawl("d", steps=[{"kind": "none", "config": {"a": 1}}])),
         "takes no config",
@@ -157,7 +164,7 @@ def test_call_in_a_handler_is_refused(act: Callable[[JobContext], object]) -> No
     """Where the handler stands; and what it says then is not tried again."""
     with Engine(":memory:") as engine:
         engine.kind("wrong", retry=Retry(max_attempts=1))(lambda job: act(job) and None)
-        job = engine.enqueue("wrong")
+        job: JobHandle[None] = engine.enqueue("wrong")
 
         assert job.wait(20) is State.FAILED
         errors = [one.error for one in job.errors()]
@@ -204,22 +211,23 @@ def test_name_of_a_kind_is_refused(name: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "act",
+    ("make", "fields"),
     [
-        lambda: Rate(jobs="x"),
-        lambda: Rate(jobs=1.5),
-        lambda: Rate(jobs=1, per_s="x"),
-        lambda: Retry(max_attempts="x"),
-        lambda: Retry(max_attempts=1.5),
-        lambda: Retry(max_attempts=True),
-        lambda: Retry(base_s="x"),
-        lambda: Retry(cap_s=0),
+        (Rate, {"jobs": "x"}),
+        (Rate, {"jobs": 1.5}),
+        (Rate, {"jobs": 1, "per_s": "x"}),
+        (Retry, {"max_attempts": "x"}),
+        (Retry, {"max_attempts": 1.5}),
+        (Retry, {"max_attempts": True}),
+        (Retry, {"base_s": "x"}),
+        (Retry, {"cap_s": 0}),
     ],
+    ids=repr,
 )
-def test_terms_that_are_no_numbers_are_refused(act: Callable[[], object]) -> None:
+def test_terms_that_are_no_numbers_are_refused(make: Callable[..., object], fields: dict[str, Any]) -> None:
     """Where they are written down, not when a job first needs them."""
     with pytest.raises(InvalidJobError):
-        act()
+        make(**fields)
 
 
 @pytest.mark.parametrize("options", [{"kinds": 3}, {"archive": 3}], ids=repr)
@@ -259,6 +267,6 @@ def test_queue_that_the_engine_names_is_worked_on() -> None:
     """Jobs may be enqueued in another queue than their kind's, once somebody works on it."""
     with Engine(":memory:", queues={"slow": 1}) as engine:
         engine.kind("echo")(echo)
-        job = engine.enqueue("echo", "x", queue="slow")
+        job: JobHandle[str] = engine.enqueue("echo", "x", queue="slow")
 
         assert job.wait(20) is State.COMPLETED

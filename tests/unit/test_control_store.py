@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from store_rig import BROKEN, Worker, get, judge, make, parent, spawn, states, work
 
@@ -12,6 +13,7 @@ from bequest.engine.crawl_jobs import parent_job, run_job
 from bequest.engine.errors import JobNotFoundError, TransitionError
 from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.records import Document, JobError, KeyScope, LogEntry, NewJob, OwnStep, Progress, State
+from bequest.engine.run_steps import RETRIES_USED
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -40,6 +42,19 @@ def cancel(store: Store, job_id: int) -> None:
 
 
 # Retry
+
+
+def test_retried_run_has_all_the_retries_of_its_steps_again(store: Store) -> None:
+    """As a job has all its attempts; the first step that failed is done again, and may be as often as at first."""
+    steps = Definition.crawl("d", steps=[{"kind": "work", "on_error": "retry"}])
+    run_id = make(store, **msgspec.structs.asdict(run_job(steps, key=None)))
+    (step_id,) = spawn(store, run_id, work(metadata={RETRIES_USED: 1, "kept": 2}))
+    Worker(store).fail(step_id)
+    judge(store)
+
+    retry(store, run_id)
+
+    assert get(store, step_id).metadata == {"kept": 2}
 
 
 def test_retried_job_is_due_with_all_its_attempts(store: Store, clock: ManualClock) -> None:
