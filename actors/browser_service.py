@@ -75,10 +75,8 @@ class BrowserService:
         try:
             return await self._read(request)
         except PageError as error:
-            if error.reason == "crashed" and self._chromium is not None:
-                await self._chromium.check()
-                if not self._chromium.is_alive:
-                    await asyncio.sleep(STOP_SLACK_S)  # a stop cancels this, and then the page is not to blame
+            if await self._is_browser_gone(error.reason):
+                await asyncio.sleep(STOP_SLACK_S)  # a stop cancels this, and then the page is not to blame
             raise
 
     async def log_in(self, message: Login) -> tuple[Cookie, ...]:
@@ -112,6 +110,14 @@ class BrowserService:
             return await context.read(request.url, request.timeout_s)
         except Error as error:
             raise page_error(kind_of(error.message), request.url) from None
+
+    async def _is_browser_gone(self, reason: str) -> bool:
+        """Return whether a page failed with its whole browser; one that ends cuts its connections off first."""
+        chromium = self._chromium
+        if chromium is None or reason not in {"crashed", "network"}:
+            return False
+        await (chromium.check() if reason == "crashed" else chromium.wait_for_sign())
+        return not chromium.is_alive
 
     async def _context_for(self, request: PageRequest) -> SessionContext:
         async with self._opening:

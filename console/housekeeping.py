@@ -23,7 +23,7 @@ from ..engine.database_file import open_reader
 from ..engine.prune_queries import Prunable
 from ..engine.queries import Queries
 from ..engine.retention import FOREVER_S, Keep, Retention
-from .options import database_option, json_option
+from .options import FileName, database_option, json_option
 from .terminal import Exit, Terminal, pass_terminal
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
@@ -48,7 +48,7 @@ class Age(click.ParamType[float]):
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=FileName())
 @database_option
 @pass_terminal
 def backup(terminal: Terminal, file: Path, database: Path) -> int:
@@ -66,7 +66,7 @@ def backup(terminal: Terminal, file: Path, database: Path) -> int:
             terminal.say(f"{share:.0%} of {megabytes(progress.total)}")
 
     done = back_up_beside(database_at(database), file, clock=SystemClock(), on_progress=say)
-    write(terminal, f"backed {database} up to {file}: {megabytes(done.total)}")
+    terminal.print(f"backed {database} up to {file}: {megabytes(done.total)}")
     return Exit.DONE
 
 
@@ -78,7 +78,7 @@ def backup(terminal: Terminal, file: Path, database: Path) -> int:
 @click.option(
     "--archive",
     metavar="FILE.jsonl",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileName(),
     help="Write what is deleted to the end of that file first, one JSON object a line.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
@@ -114,7 +114,7 @@ def prune(  # noqa: PLR0913 - one for each option
     if as_json:
         terminal.json({"pruned": pruned})
     else:
-        write(terminal, f"pruned {pruned} jobs" + (f", archived in {archive}" if archive is not None else ""))
+        terminal.print(f"pruned {pruned} jobs" + (f", archived in {archive}" if archive is not None else ""))
     return Exit.DONE
 
 
@@ -134,7 +134,7 @@ def integrity(terminal: Terminal, quick: bool, database: Path, as_json: bool) ->
         if as_json:
             terminal.json(msgspec.to_builtins(finding))
         else:
-            write(terminal, f"{finding.check}: {finding.message}")
+            terminal.print(f"{finding.check}: {finding.message}")
     if not found:
         terminal.say(f"{database}: no fault found")
         return Exit.DONE
@@ -169,14 +169,9 @@ def show_prunable(terminal: Terminal, found: list[Prunable], *, as_json: bool) -
             terminal.json(msgspec.to_builtins(one))
         else:
             below = f", {one.jobs} jobs with all below them" if one.jobs > one.runs else ""
-            write(terminal, f"{one.kind} {one.state}: {one.runs}{below}")
+            terminal.print(f"{one.kind} {one.state}: {one.runs}{below}")
     if not found:
         terminal.say("nothing would be pruned")
-
-
-def write(terminal: Terminal, line: str) -> None:
-    """Print one line of a result."""
-    terminal.print(line)
 
 
 def megabytes(pages: int) -> str:

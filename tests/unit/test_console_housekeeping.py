@@ -58,6 +58,17 @@ def jobs_in(file: Path) -> list[str]:
     return found
 
 
+@pytest.mark.usefixtures("database")
+def test_files_may_be_in_the_home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``~`` is expanded also where the shell did not do it, as in ``--archive=~/old.jsonl``."""
+    pruned, _, _ = run(capsys, "prune", "--failed", "7d", "--archive=~/old.jsonl")
+    backed_up, _, _ = run(capsys, "backup", "~/copy.db")
+
+    assert (pruned, backed_up) == (0, 0)
+    assert (tmp_path / "old.jsonl").exists()
+    assert (tmp_path / "copy.db").exists()
+
+
 # Backup
 
 
