@@ -216,6 +216,8 @@ def checked(options: JobOptions, now: float) -> dict[str, Any]:
     if delay_s is not None:
         if "run_at" in fields:
             raise InvalidJobError("run_at and delay_s exclude each other; give one of them")
+        if not isinstance(delay_s, int | float):
+            raise InvalidJobError(f"delay_s is a number of seconds, found a {type(delay_s).__name__}")
         fields["run_at"] = now + delay_s
     return fields_of(fields)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
@@ -146,6 +146,8 @@ class Kinds:
 
 def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return *options* as fields of a ``NewJob``; raises ``InvalidJobError`` for one that is none."""
+    if not options:
+        return {}
     fields = dict(options)
     unknown = fields.keys() - set(OPTIONS)
     if unknown:
@@ -156,8 +158,12 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
                 fields[name] = type_(fields[name])
             except ValueError as error:
                 raise InvalidJobError(f"asked for a job with {name}, found that {error}") from None
-    if "tags" in fields:
+    if "tags" in fields and isinstance(fields["tags"], Iterable) and not isinstance(fields["tags"], str | bytes):
         fields["tags"] = tuple(fields["tags"])
+    try:
+        msgspec.convert({"kind": "", **fields}, NewJob)
+    except msgspec.ValidationError as error:
+        raise InvalidJobError(f"asked for a job with options of other types: {error}") from None
     return fields
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -242,6 +243,19 @@ def test_job_has_what_its_kind_says_unless_it_is_told_otherwise() -> None:
     assert (other.queue, other.max_attempts, other.timeout_s, other.max_child_failures) == ("quick", 1, 9.0, 2)
 
 
+class Urgency(enum.IntEnum):
+    """A program's own words for a priority."""
+
+    HIGH = 3
+
+
+def test_options_may_be_a_programs_own_enums() -> None:
+    """They are the numbers and texts that they stand for."""
+    job = kind(bare).new_job(None, priority=Urgency.HIGH, key_scope=KeyScope.FOREVER, tags=iter("ab"))
+
+    assert (job.priority, job.key_scope, job.tags) == (3, KeyScope.FOREVER, ("a", "b"))
+
+
 def test_options_may_be_words() -> None:
     """As a file or a form has them."""
     job = kind(bare).new_job(
@@ -258,6 +272,11 @@ def test_options_may_be_words() -> None:
         ({"key_scope": "sometimes"}, "asked for a job with key_scope, found that 'sometimes' is not a valid KeyScope"),
         ({"on_failure": "cry"}, "asked for a job with on_failure, found that 'cry' is not a valid OnFailure"),
         ({"prio": 1}, "asked for a job with prio, found no option of that name"),
+        ({"priority": "high"}, r"Expected `int`, got `str` - at `\$.priority`"),
+        ({"key": 5}, r"Expected `str \| null`, got `int` - at `\$.key`"),
+        ({"tags": "weekly"}, r"Expected `array`, got `str` - at `\$.tags`"),
+        ({"tags": 5}, r"Expected `array`, got `int` - at `\$.tags`"),
+        ({"metadata": ["a"]}, r"Expected `object`, got `array` - at `\$.metadata`"),
         ({"parent_id": 1, "state": "running"}, "asked for a job with parent_id, state, found no option of that name"),
     ],
 )

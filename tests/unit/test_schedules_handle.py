@@ -463,7 +463,7 @@ def flow(**step: Any) -> Definition:
         ("report", {"every_s": 1, "key": "x"}, InvalidJobError, "with key, but it gives its jobs their time and key"),
         ("report", {"every_s": 1, "delay_s": 1}, InvalidJobError, "with delay_s, but it gives its jobs their time"),
         ("report", {"every_s": 1, "parent_id": 1}, InvalidJobError, "with parent_id, found no option of that name"),
-        ("report", {"every_s": 1, "priority": "x"}, InvalidJobError, "at `$.job.priority`"),
+        ("report", {"every_s": 1, "priority": "x"}, InvalidJobError, "at `$.priority`"),
         ("report", {"every_s": 1, "config": None}, InvalidJobError, "config of a 'report' job"),
         ("report", {"every_s": 1, "config": Report(team=3)}, InvalidJobError, "at `$.team`"),  # type: ignore[arg-type]
         ("report", {"every_s": 1, "metadata": {"a": float("nan")}}, MetadataError, "metadata of schedule 'one'"),
