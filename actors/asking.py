@@ -61,6 +61,9 @@ def wait_for(reply: Reply, ref: pykka.ActorRef[Any], *, asked: str, timeout_s: f
             return reply.get(timeout=slice_s)
         except pykka.Timeout:
             left -= slice_s
+        except KeyboardInterrupt:
+            reply.is_given_up = True
+            raise
         if is_dead:
             name = ref.actor_class.__name__
             raise EngineStoppedError(f"asked for {asked}, but {name} has stopped; whether it was done is not known")

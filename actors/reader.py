@@ -6,6 +6,7 @@ and between two of them a WAL that is over its bound is cut short: it could neve
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -14,11 +15,13 @@ import pykka
 
 from ..engine.clock import Clock
 from ..engine.database_file import open_reader
-from ..engine.errors import BequestError
+from ..engine.errors import BequestError, EngineError
 from ..engine.queries import Queries
 from .asking import Ask, answer
 from .query_messages import Query
 from .supervised import Overseer, SupervisedActor
+
+logger = logging.getLogger(__name__)
 
 QUERY_DEADLINE_S = 30.0
 
@@ -56,5 +59,9 @@ class ReaderActor(SupervisedActor):
                 result = query.read(self._queries)
         except BequestError as error:
             answer(reply, error)
+        except Exception as error:  # such as a value that no query takes; it must not cost the others their reader
+            asked = type(query).__name__
+            logger.exception("a query failed unexpectedly", extra={"asked": asked})
+            answer(reply, EngineError(f"{asked} failed unexpectedly: {type(error).__name__}"))
         else:
             reply.set(result)

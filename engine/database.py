@@ -163,9 +163,7 @@ class Database:
         return self._wal_pages * FRAME_BYTES > WAL_BOUND_BYTES
 
     def checkpoint(self) -> None:
-        """Write the WAL back when it has grown, past its bound with its file cut short; a failure is left to the next
-        time, and a reader is not waited for.
-        """
+        """Write the WAL back when it has grown; a failure is left to the next time, and a reader is not waited for."""
         if self.is_wal_over:
             self.truncate_wal()
         elif self._wal_pages >= CHECKPOINT_PAGES:
@@ -204,6 +202,11 @@ class Database:
         copy = Copy(self._connection, path)
         self._copies = [*(one for one in self._copies if not one.is_closed), copy]
         return copy
+
+    @property
+    def clock_lead(self) -> float:
+        """How far the clock on the wall is ahead of the seconds that have passed; it changes when that clock is set."""
+        return self._clock.now() - self._clock.monotonic()
 
     def interrupt(self) -> None:
         """Make what another thread runs on this connection end with an error."""

@@ -57,6 +57,15 @@ class JobStore:
             for job, job_id in zip(jobs, ids, strict=True)
         ]
 
+    def create_free(self, jobs: Sequence[NewJob]) -> list[Created | None]:
+        """Make jobs as ``create`` does, but for those whose key a job of another kind has."""
+        try:
+            return list(self.create(jobs))
+        except KeyTakenError:
+            if len(jobs) == 1:
+                return [None]
+            return [self.create_free([job])[0] for job in jobs]
+
     def follow_up(self) -> None:
         """Make the jobs that were to come after one that has ended."""
         if self._has_follow_ups is None:
@@ -70,11 +79,9 @@ class JobStore:
         if rows:
             self._database.run("UPDATE job SET follow_up_json = NULL WHERE follow_up_json IS NOT NULL AND state >= 3")
             jobs = [msgspec.json.decode(row[1], type=NewJob) for row in rows]
-            try:
-                self.create(jobs)
-            except KeyTakenError:  # of one, by a job of another kind that came in this very group
-                for job in jobs:
-                    self._make_or_put_behind(job)
+            for job, created in zip(jobs, self.create_free(jobs), strict=True):
+                if created is None:  # by a job that came in this very group
+                    self._put_behind(job)
 
     def get(self, job_id: int) -> Job:
         """Return one job; raises ``JobNotFoundError``."""
@@ -175,15 +182,12 @@ class JobStore:
                 self._database.run("UPDATE job SET follow_up_json = ?2 WHERE id = ?1", (holder_id, json_of(follow_up)))
         return Created(job_id=holder_id, is_new=False)
 
-    def _make_or_put_behind(self, job: NewJob) -> None:
-        """Make a job, or where one of another kind has its key until it has ended, have it made then."""
-        try:
-            self.create([job])
-        except KeyTakenError:
-            self._database.run(
-                f"UPDATE job SET follow_up_json = ?2 WHERE lane = 0 AND key = ?1 AND state < 3 AND ({KEY_HOLDS})",
-                (job.key, json_of(job)),
-            )
+    def _put_behind(self, job: NewJob) -> None:
+        """Have a job made when the one that has its key has ended."""
+        self._database.run(
+            f"UPDATE job SET follow_up_json = ?2 WHERE lane = 0 AND key = ?1 AND state < 3 AND ({KEY_HOLDS})",
+            (job.key, json_of(job)),
+        )
 
     def _replace(self, job_id: int, job: NewJob) -> None:
         now = self._database.now

@@ -81,6 +81,7 @@ TAKE_OVER = f"""
 """
 ENDS_FORGIVEN = 3  # of the whole program while one job ran; from then on they count against it
 PROGRAM_ENDED = JobError(type="program_ended", message="the program that ran it ended before it did")
+LEAST_JUMP_S = 1.0  # of the clock; less is how it is kept right
 LEASE_EXPIRED = JobError(type="lease_expired", message="its worker did not report before the lease ended")
 
 
@@ -117,6 +118,7 @@ class LeaseStore:
         self._claims = claims
         self._documents = documents
         self._logs = logs
+        self._clock_lead = database.clock_lead
 
     def complete(self, completions: Sequence[Completion]) -> list[int]:
         """End attempts, with all that they left; return the ids of the jobs whose lease was lost.
@@ -172,6 +174,7 @@ class LeaseStore:
 
     def expire(self) -> int:
         """End every lease whose deadline has passed: its job is due again, or failed at its last attempt."""
+        self._forgive_jump()
         now = self._database.now
         rows = self._database.rows(
             "UPDATE job SET state = iif(attempts < max_attempts, 0, 4), is_due = 1, lease_until = NULL, run_at = ?1,"
@@ -183,6 +186,16 @@ class LeaseStore:
         self._changes.lost_leases.update(row[0] for row in rows)
         self._keep_errors([(row[0], row[6], LEASE_EXPIRED) for row in rows])
         return len(rows)
+
+    def _forgive_jump(self) -> None:
+        """Let leases last on over which the clock has jumped, as after a sleep: their holders have had no such time."""
+        before, self._clock_lead = self._clock_lead, self._database.clock_lead
+        jumped_s = self._clock_lead - before
+        if jumped_s > LEAST_JUMP_S:
+            self._database.run(
+                "UPDATE job SET lease_until = lease_until + ?2 WHERE state = 1 AND lease_until <= ?1",
+                (self._database.now, jumped_s),
+            )
 
     def next_wake(self) -> float | None:
         """Return when the next job falls due or lease ends, in seconds since the epoch, or None."""

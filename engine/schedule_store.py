@@ -110,7 +110,7 @@ class ScheduleStore:
         For the overlap policy it is the schedule's last job. Raises ``ScheduleNotFoundError``.
         """
         schedule = self.get(name)
-        job_id = self._make([marked_job(schedule, self._database.now)])
+        (job_id,) = self._make([marked_job(schedule, self._database.now)])
         self._write(msgspec.structs.replace(schedule, last_job_id=job_id))
         return job_id
 
@@ -164,19 +164,17 @@ class ScheduleStore:
     def _apply(self, schedule: Schedule, looked: Look) -> None:
         """Make the jobs of a look and write what it made of the schedule."""
         after = looked.schedule
-        if looked.jobs:
-            after = msgspec.structs.replace(after, last_job_id=self._make(looked.jobs))
+        for job_id in self._make(looked.jobs)[-1:]:
+            after = msgspec.structs.replace(after, last_job_id=job_id)
         if after != schedule:
             self._write(after)
 
-    def _make(self, jobs: Sequence[NewJob]) -> int:
-        """Make *jobs* and return the id of the last; one whose key is there was made before."""
-        created = self._jobs.create(jobs)
+    def _make(self, jobs: Sequence[NewJob]) -> list[int]:
+        """Make *jobs* and return their ids; one whose key is there was made before, perhaps of another kind."""
+        made = [(one.job_id, job) for one, job in zip(self._jobs.create_free(jobs), jobs, strict=True) if one]
         # The parent of a run has no first step yet, so it counts as ripe, and the executor is told to go on with it.
-        self._changes.parents.update(
-            one.job_id for one, job in zip(created, jobs, strict=True) if job.state is State.WAITING
-        )
-        return created[-1].job_id
+        self._changes.parents.update(job_id for job_id, job in made if job.state is State.WAITING)
+        return [job_id for job_id, _ in made]
 
     def _from_now(self, schedule: Schedule) -> Schedule:
         """Return a schedule whose first fire time is the first from now on."""

@@ -107,6 +107,24 @@ def test_wait_without_time_ends_at_once(timeout_s: float) -> None:
         ask("silence", timeout_s=timeout_s)
 
 
+class Interrupted(Reply):
+    """A wait in which somebody presses Ctrl-C."""
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+
+def test_reply_of_a_wait_that_is_interrupted_is_given_up() -> None:
+    """Or the manager would look again for a job's end, at each change, for somebody who has gone."""
+    reply = Interrupted()
+
+    with pytest.raises(KeyboardInterrupt):
+        ask("silence", reply=reply)
+
+    assert reply.is_given_up
+
+
 @pytest.mark.parametrize(("timeout_s", "is_given_up"), [(0.001, True), (10.0, False)])
 def test_reply_says_that_nobody_waits_any_more(timeout_s: float, is_given_up: bool) -> None:
     """After the deadline whoever keeps the question can see that its answer is wanted no more."""

@@ -55,6 +55,20 @@ def test_siblings_of_a_child_that_fails_its_parent_are_cancelled(store: Store) -
     assert worker.end(running) == [running]
 
 
+def test_parent_that_is_not_sealed_has_no_next_step_while_a_child_is_unfinished(store: Store) -> None:
+    """A child that fails its parent ends it once nothing more comes; until then nobody is told to go on with it."""
+    root, bad, _ = parent(store, work(on_failure=FAIL), work(), seal=False)
+    Worker(store).fail(bad)
+
+    with store.group():
+        before = store.parents.ripe([root])
+    spawn(store, root)
+    with store.group():
+        after = store.parents.ripe([root])
+
+    assert (before, after) == (((), ()), ((root,), ()))
+
+
 def test_failure_goes_up_to_a_grandparent_where_the_parent_fails_it_too(store: Store) -> None:
     """BullMQ, failParentOnFailure: looked at again at each level, up to grandparents and beyond."""
     root, middle = parent(store, flow(on_failure=FAIL), own_step=FOLLOWED, max_child_failures=None)

@@ -121,6 +121,34 @@ def test_lease_that_has_not_ended_does_not_expire(store: Store, clock: ManualClo
     assert (count, has_due_work, get(store, lease.job_id).state) == (0, False, State.RUNNING)
 
 
+def test_lease_outlives_a_clock_that_jumps_ahead(store: Store, clock: ManualClock) -> None:
+    """After a sleep or a clock put right the holder still works: what has passed for it is what the lease is for."""
+    run(store, 1)
+    claim(store)
+    clock.advance(LEASE_S - 4.0)
+    ended: list[int] = []
+
+    clock.jump(clock.now() + 86_400.0)
+    for seconds in (0.0, 3.5, 1.0):
+        clock.advance(seconds)
+        with store.group():
+            ended.append(store.leases.expire())
+
+    assert ended == [0, 0, 1]
+
+
+def test_lease_made_after_a_jump_is_as_long_as_it_says(store: Store, clock: ManualClock) -> None:
+    """Only what the jump went over is let last on."""
+    run(store, 1)
+    clock.jump(clock.now() + 86_400.0)
+    (lease,) = claim(store)
+
+    with store.group():
+        store.leases.expire()
+
+    assert get(store, lease.job_id).lease_until == lease.lease_until
+
+
 def test_job_whose_every_lease_expires_fails_at_its_last_attempt(store: Store, clock: ManualClock) -> None:
     """Attempts never pass the maximum: the last lease that ends fails the job (I5)."""
     run(store, 1)

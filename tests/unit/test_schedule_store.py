@@ -15,7 +15,7 @@ from bequest.engine import fire_times
 from bequest.engine.crawl_jobs import run_job
 from bequest.engine.fire_times import Cron, Interval
 from bequest.engine.records import Job, NewJob, State
-from bequest.engine.schedules import CatchUp, NewSchedule, Overlap, Schedule
+from bequest.engine.schedules import CatchUp, NewSchedule, Overlap, Schedule, job_at
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -268,6 +268,37 @@ def test_job_that_is_there_is_not_made_again(store: Store, clock: ManualClock) -
     put(store, rule=Cron(expression="0 * * * *"))
 
     assert fire(store, clock, after_s=20) == made
+
+
+def test_key_that_a_job_of_another_kind_has_is_left_out(store: Store, clock: ManualClock) -> None:
+    """Such as one of the schedule's former kind, before the clock was set back; nothing else is held up by it."""
+    begin = clock.now()
+    taken = job_at(put(store, catch_up=CatchUp.ALL), begin + 2 * HOUR_S)
+    put(store, "other")
+    with store.group():
+        store.jobs.create([msgspec.structs.replace(taken, kind="former")])
+
+    made = fire(store, clock, after_s=3 * HOUR_S)[1:]
+
+    assert [(job.metadata["schedule"], job.metadata["fire_at"] - begin) for job in made] == [
+        ("hourly", HOUR_S),
+        ("hourly", 3 * HOUR_S),
+        ("other", 3 * HOUR_S),
+    ]
+    assert get(store).last_job_id == made[1].id
+    assert fire(store, clock)[4:] == []
+
+
+def test_last_job_stays_where_no_job_could_be_made(store: Store, clock: ManualClock) -> None:
+    """And the next fire time makes one."""
+    schedule = put(store)
+    with store.group():
+        store.jobs.create([msgspec.structs.replace(job_at(schedule, clock.now() + HOUR_S), kind="former")])
+
+    fire(store, clock, after_s=HOUR_S)
+
+    assert get(store).last_job_id is None
+    assert len(fire(store, clock, after_s=HOUR_S)) == 2
 
 
 def test_job_that_was_deleted_is_not_made_again(store: Store, clock: ManualClock) -> None:
