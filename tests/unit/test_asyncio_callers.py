@@ -84,7 +84,7 @@ def test_asyncio_enqueues_and_awaits(rig: Rig) -> None:
 
 def test_flow_is_made_without_blocking_too(rig: Rig) -> None:
     """From asyncio and by a future a job has children as from ``enqueue``, and what is no child is refused at once."""
-    echo = rig.engine.kinds.get("echo")
+    echo = rig.engine._kinds.get("echo")
     children = [child(echo, "a"), child(echo, "b")]
 
     async def main() -> str:
