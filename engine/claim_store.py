@@ -21,10 +21,15 @@ from .records import Lease, State
 
 RUNNING = "SELECT kind, lane, partition, count(*), sum(queue = ?) FROM job WHERE state = 1 GROUP BY 1, 2, 3"
 OLDEST_OF_KIND = (
-    "SELECT * FROM (SELECT id, priority FROM job WHERE queue = ?3 AND lane = ?4 AND partition = ?5 AND kind = ?{}"
-    " AND state = 0 AND is_due = 1 AND id NOT IN (SELECT name + 0 FROM pause WHERE scope = 'run')"
-    " ORDER BY priority DESC, id LIMIT ?{})"
+    "FROM job WHERE queue = ?1 AND lane = ?2 AND partition = ?3 AND kind = ?{} AND state = 0 AND is_due = 1 {}"
+    " ORDER BY priority DESC, id LIMIT ?{}"
 )
+LEASED = LEASE_COLUMNS.replace("token, lease_until", "token + 1, ?5").replace("attempts,", "attempts + 1,", 1)
+NOT_PAUSED = "AND id NOT IN (SELECT name + 0 FROM pause WHERE scope = 'run')"
+TAKE = "UPDATE job SET state = 1, attempts = attempts + 1, token = token + 1, lease_until = ?1, started_at = ?2 WHERE"
+TAKE_ONE = f"{TAKE} id = ?3"
+TAKE_ALL = f"{TAKE} id IN (SELECT value FROM json_each(?3))"
+LOOK = "SELECT EXISTS (SELECT 1 FROM job WHERE state = 0 AND is_due = 0 AND run_at <= ?), EXISTS (SELECT 1 FROM pause)"
 KINDS_AT_ONCE = 400  # SQLite joins no more than 500 selects on one level
 KIND, PARENT_ID, PRIORITY = (LEASE_COLUMNS.split(", ").index(name) for name in ("kind", "parent_id", "priority"))
 DUE, TAKEN = NUMBER_OF[State.PENDING], NUMBER_OF[State.RUNNING]
@@ -61,11 +66,15 @@ class ClaimStore:
         """Claim up to *limit* due jobs of *queue* for *lease_s* seconds, of the kinds that *terms* are for."""
         if self._is_closed:
             return []
-        self.promote()
-        terms = self._not_paused(queue, terms)
+        ((has_fallen_due, has_pauses),) = self._database.rows(LOOK, (self._database.now,))
+        if has_fallen_due or self._tokens_at < math.inf:
+            self.promote()
+        if has_pauses:
+            terms = self._not_paused(queue, terms)
         if not terms or limit < 1:
             return []
         claim = Claim(self._database, queue, terms, limit, lease_s, turn=self._turns.get(queue))
+        claim.has_pauses = bool(has_pauses)
         while self._go_round(claim):
             pass
         claim.spend()
@@ -110,8 +119,6 @@ class ClaimStore:
 
     def _not_paused(self, queue: str, terms: Sequence[KindTerms]) -> Sequence[KindTerms]:
         paused = {(scope, name) for scope, name in self._database.rows("SELECT scope, name FROM pause")}
-        if not paused:
-            return terms
         if ("all", "") in paused or ("queue", queue) in paused:
             return ()
         return [term for term in terms if ("kind", term.kind) not in paused]
@@ -149,6 +156,7 @@ class Claim:
         self.turn = turn  # the lane that had its turn last
         self.has_held_back = False  # whether a limit was met, or may have been
         self.tokens_at = math.inf  # when a limit of rate that held something back lets one more through
+        self.has_pauses = True  # whether anything is paused
         self.queue = queue
         self.kinds = [term.kind for term in terms]
         self._database = database
@@ -160,8 +168,10 @@ class Claim:
         """Claim what may start in *lanes*; in the only ones there are until nothing more may, else one turn."""
         if not lanes:
             return
-        is_alone = is_only and len(lanes) == 1
-        running = [] if is_alone and not self._is_limited(lanes[0]) else self._count_running()
+        if is_only and len(lanes) == 1 and not self._is_limited(lanes[0]):
+            self._take(lanes[0].lane, [(kind, self.left) for kind in lanes[0].kinds], self.left)
+            return
+        running = self._count_running()
         caps = self._caps = self._caps or Caps(self._terms, running, self._database.now)
         caps.buckets.update(self._buckets(lanes))
         offers, kinds = offers_of(lanes, running), {due.lane: due.kinds for due in lanes}
@@ -192,13 +202,10 @@ class Claim:
         counts: dict[Lane, int] = {}
         exhausted: set[Lane] = set()  # nothing is left that is due and within the limits
         for lane, share in allot(offers, self.left, self.turn):
-            rows = self._claim(lane, caps.of(lane, kinds[lane], share), share)
+            rows = self._take(lane, caps.of(lane, kinds[lane], share), share)
             for kind, count in Counter(row[KIND] for row in rows).items():
                 caps.take(kind, lane, count)
-            self.rows += rows
-            self.left -= len(rows)
             counts[lane] = len(rows)
-            self.turn = lane if rows else self.turn
             if len(rows) < share:
                 exhausted.add(lane)
         return [offer for offer in started(offers, counts) if offer.lane not in exhausted] if exhausted else []
@@ -226,15 +233,25 @@ class Claim:
         )
         return {name: Bucket(tokens, filled_at) for name, tokens, filled_at in rows}
 
-    def _claim(self, lane: Lane, allowed: Sequence[tuple[str, int]], share: int) -> list[Row]:
+    def _take(self, lane: Lane, allowed: Sequence[tuple[str, int]], share: int) -> list[Row]:
+        """Start at most *share* jobs of *lane*, of each kind at most as many as is *allowed*; return their leases."""
         if not allowed:
             return []
-        now = self._database.now
-        values: list[Value] = [now + self._lease_s, now, self.queue, *lane, share]
+        now, until = self._database.now, self._database.now + self._lease_s
+        values: list[Value] = [self.queue, *lane, share, until]
         for kind_and_cap in allowed:
             values += kind_and_cap
-        rows = self._database.rows(claim_statement(len(allowed)), values)
-        return sorted(rows, key=lambda row: (-row[PRIORITY], row[0]))
+        rows = self._database.rows(due_statement(len(allowed), has_pauses=self.has_pauses), values)
+        if not rows:
+            return []
+        if len(rows) == 1:
+            self._database.run(TAKE_ONE, (until, now, rows[0][0]))
+        else:
+            self._database.run(TAKE_ALL, (until, now, msgspec.json.encode([row[0] for row in rows]).decode()))
+        self.rows += rows
+        self.left -= len(rows)
+        self.turn = lane
+        return rows
 
 
 def offers_of(lanes: Sequence[DueLane], running: Iterable[Running]) -> list[Offer]:
@@ -251,13 +268,14 @@ def offers_of(lanes: Sequence[DueLane], running: Iterable[Running]) -> list[Offe
 
 
 @lru_cache
-def claim_statement(kinds: int) -> str:
-    """Return the claim of at most ?6 jobs of a lane; from ?7 on come a kind and its cap in turn, so many *kinds*."""
-    each = [OLDEST_OF_KIND.format(7 + 2 * index, 8 + 2 * index) for index in range(kinds)]
-    groups = [" UNION ALL ".join(each[first : first + KINDS_AT_ONCE]) for first in range(0, kinds, KINDS_AT_ONCE)]
+def due_statement(kinds: int, *, has_pauses: bool) -> str:
+    """Return the choice of at most ?4 jobs of a lane; from ?6 on come a kind and its cap in turn, so many *kinds*."""
+    pauses = NOT_PAUSED if has_pauses else ""
+    each = [OLDEST_OF_KIND.format(6 + 2 * index, pauses, 7 + 2 * index) for index in range(kinds)]
+    if kinds == 1:
+        return f"SELECT {LEASED} {each[0]}"
+    of_kinds = [f"SELECT * FROM (SELECT id, priority {one})" for one in each]
+    groups = [" UNION ALL ".join(of_kinds[first : first + KINDS_AT_ONCE]) for first in range(0, kinds, KINDS_AT_ONCE)]
     due = groups[0] if len(groups) == 1 else " UNION ALL ".join(f"SELECT * FROM ({group})" for group in groups)
-    return (
-        "UPDATE job SET state = 1, attempts = attempts + 1, token = token + 1, lease_until = ?1, started_at = ?2"
-        f" WHERE id IN (SELECT id FROM ({due}) ORDER BY priority DESC, id LIMIT ?6)"
-        f" RETURNING {LEASE_COLUMNS}"
-    )
+    chosen = f"SELECT id FROM ({due}) ORDER BY priority DESC, id LIMIT ?4"
+    return f"SELECT {LEASED} FROM job WHERE id IN ({chosen}) ORDER BY priority DESC, id"

@@ -42,6 +42,19 @@ DUE_LANES = """
     ORDER BY here.lane, here.partition
 """
 
+# The first and the last lane that have due jobs, of each kind that has any.
+ENDS = """
+    SELECT asked.value, low.lane, low.partition, high.lane, high.partition FROM {asked} AS asked
+    CROSS JOIN job AS low ON low.id = (
+        SELECT id FROM job WHERE queue = ?1 AND kind = asked.value AND state = 0 AND is_due = 1
+        ORDER BY lane, partition LIMIT 1)
+    CROSS JOIN job AS high ON high.id = (
+        SELECT id FROM job WHERE queue = ?1 AND kind = asked.value AND state = 0 AND is_due = 1
+        ORDER BY lane DESC, partition DESC LIMIT 1)
+"""
+ENDS_OF_ONE = ENDS.format(asked="(SELECT ?2 AS value)")
+ENDS_OF_MANY = ENDS.format(asked="json_each(?2)")
+
 
 class DueLane(NamedTuple):
     """A lane that has due jobs."""
@@ -71,6 +84,10 @@ class DueLanes:
 
         No window but the last has fewer than *least* lanes. Each is read when it is asked for.
         """
+        sole = self._sole(queue, kinds)
+        if sole is not None:
+            yield sole
+            return
         look = partial(self._window, queue, kinds, max(least, LANES_AT_ONCE))
         first = look(START)
         if first.end is None or after is None:
@@ -87,6 +104,20 @@ class DueLanes:
             window = look(end)
             end = None if window.end is None or window.end >= after else window.end
             yield Window(until(after, window), end)
+
+    def _sole(self, queue: str, kinds: Sequence[str]) -> Window | None:
+        """Return the only window where there is at most one lane and that has no parent, as is common; else None."""
+        if len(kinds) == 1:
+            rows = self._database.rows(ENDS_OF_ONE, (queue, kinds[0]))
+        else:
+            rows = self._database.rows(ENDS_OF_MANY, (queue, msgspec.json.encode(kinds).decode()))
+        lanes = {Lane(*row[at : at + 2]) for row in rows for at in (1, 3)}
+        if not lanes:
+            return Window((), None)
+        lane = lanes.pop()
+        if lanes or lane.parent_id:
+            return None
+        return Window((DueLane(lane, tuple(row[0] for row in rows), None, 0, is_paused=False),), None)
 
     def _window(self, queue: str, kinds: Sequence[str], size: int, after: Lane) -> Window:
         values = (queue, msgspec.json.encode(kinds).decode(), *after, size)

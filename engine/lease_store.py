@@ -7,7 +7,7 @@ at the claim, given back when the attempt did not count) and I12. All methods ru
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -26,14 +26,20 @@ from .records import Completion, JobError, LeaseRef, NewJob, OwnStep, State
 
 ENDED_COLUMNS = f"{MOVED_COLUMNS}, state, run_at, attempts, own_step, root_id, token"  # of an Ended
 
-# The end of most: completed, and nothing is to be decided. What it passes over COMPLETE looks at in full.
-COMPLETE_PLAIN = f"""
-    UPDATE job SET state = 3, lease_until = NULL, waits_for = NULL, is_due = 1, finished_at = ?2, error_json = NULL,
-                   result_json = coalesce(d.result, result_json)
-    FROM (SELECT value ->> 0 AS id, value ->> 1 AS token, value ->> 2 AS result FROM json_each(?1)) AS d
-    WHERE job.id = d.id AND job.token = d.token AND job.state = 1 AND job.own_step <> 2
-    RETURNING {ENDED_COLUMNS}
-"""
+# The end of most: completed, and nothing is to be decided. What these pass over COMPLETE looks at in full.
+PLAINLY = "state = 3, lease_until = NULL, waits_for = NULL, is_due = 1, finished_at = ?2, error_json = NULL"
+IS_PLAIN = f"state = 1 AND own_step <> 2 RETURNING {ENDED_COLUMNS}"
+COMPLETE_ONE = (
+    f"UPDATE job SET {PLAINLY}, result_json = coalesce(?4, result_json) WHERE id = ?1 AND token = ?3 AND {IS_PLAIN}"
+)
+COMPLETE_ALIKE = (  # of one token, without results
+    f"UPDATE job SET {PLAINLY} WHERE id IN (SELECT value FROM json_each(?1)) AND token = ?3 AND {IS_PLAIN}"
+)
+COMPLETE_PLAIN = (
+    f"UPDATE job SET {PLAINLY}, result_json = coalesce(given_result, result_json) FROM ("
+    " SELECT value ->> 0 AS given_id, value ->> 1 AS given_token, value ->> 2 AS given_result FROM json_each(?1)"
+    f") WHERE id = given_id AND token = given_token AND {IS_PLAIN}"
+)
 
 # A retry that has no attempt left is a failure (I5); what waits for a credential that is newer by now does not wait;
 # a parent whose own step is done waits for children that are not, and to be judged where one has failed (I9).
@@ -65,7 +71,7 @@ COMPLETE = f"""
     WHERE job.id = d.id AND job.token = d.token AND job.state = 1
     RETURNING {ENDED_COLUMNS}
 """
-TAKEN = NUMBER_OF[State.RUNNING]
+TAKEN, COMPLETED = NUMBER_OF[State.RUNNING], NUMBER_OF[State.COMPLETED]
 PUT_BACK = "state = 0, is_due = 1, lease_until = NULL, attempts = attempts - 1"
 # A page is read in the browser's processes, so it is not what ended the program.
 IS_FORGIVEN = (
@@ -100,6 +106,9 @@ class Ended(NamedTuple):
     token: int
 
 
+Plain = tuple[int, int, str | None]  # a job's id, its token, and its result as JSON
+
+
 class LeaseStore:
     """The leases of the store."""
 
@@ -124,21 +133,28 @@ class LeaseStore:
         """End attempts, with all that they left; return the ids of the jobs whose lease was lost.
 
         Of those nothing is written (I4). Raises ``InvalidJobError`` for a state that ends no attempt, and
-        ``MetadataError`` for a result that JSON cannot hold.
+        ``MetadataError`` for a result that JSON cannot hold, before anything is written.
         """
         first: dict[tuple[int, int], Completion] = {}  # by lease: a stale one hides no other
         refused: list[int] = []
+        plain: list[Plain] = []
         for completion in completions:
-            _check(completion)
-            if first.setdefault((completion.job_id, completion.token), completion) is not completion:
+            is_quick = is_plain(completion)
+            if not is_quick:
+                _check(completion)
+            lease = completion.job_id, completion.token
+            if first.setdefault(lease, completion) is not completion:
                 refused.append(completion.job_id)
-        ended = self._end_plainly(first)
+            elif is_quick:
+                plain.append((*lease, _result_json(completion)))
+        ended = self._end_plainly(plain)
         left = [completion for lease, completion in first.items() if lease not in ended]
         if left:
             ended |= self._end(left)
         self._note(ended.values())
-        kept = [(first[lease], one) for lease, one in ended.items()]
-        self._write_what_came_with([pair for pair in kept if comes_with_more(pair[0])])
+        self._write_what_came_with(
+            [(first[lease], Ended._make(row)) for lease, row in ended.items() if comes_with_more(first[lease])]
+        )
         return refused + [lease[0] for lease in first if lease not in ended]
 
     def renew(self, leases: Sequence[LeaseRef], lease_s: float) -> list[int]:
@@ -182,7 +198,7 @@ class LeaseStore:
             f" WHERE state = 1 AND lease_until <= ?1 RETURNING {ENDED_COLUMNS}",
             (now, json_of(LEASE_EXPIRED)),
         )
-        self._note(list(map(Ended._make, rows)))
+        self._note(rows)
         self._changes.lost_leases.update(row[0] for row in rows)
         self._keep_errors([(row[0], row[6], LEASE_EXPIRED) for row in rows])
         return len(rows)
@@ -206,14 +222,21 @@ class LeaseStore:
         )
         return None if row is None else row[0]
 
-    def _end_plainly(self, given: Mapping[tuple[int, int], Completion]) -> dict[tuple[int, int], Ended]:
+    def _end_plainly(self, given: Sequence[Plain]) -> dict[tuple[int, int], Row]:
         """End what ends as most do, as far as it can be; return it by lease."""
-        values = [(*lease, _result_json(one)) for lease, one in given.items() if is_plain(one)]
-        if not values:
+        if not given:
             return {}
-        return ended_by_lease(self._database.rows(COMPLETE_PLAIN, (encode_record(values), self._database.now)))
+        now = self._database.now
+        job_id, token, result_json = given[0]
+        if len(given) == 1:
+            rows = self._database.rows(COMPLETE_ONE, (job_id, now, token, result_json))
+        elif all(one[1] == token and one[2] is None for one in given):
+            rows = self._database.rows(COMPLETE_ALIKE, (encode_record([one[0] for one in given]), now, token))
+        else:
+            rows = self._database.rows(COMPLETE_PLAIN, (encode_record(given), now))
+        return ended_by_lease(rows)
 
-    def _end(self, completions: Sequence[Completion]) -> dict[tuple[int, int], Ended]:
+    def _end(self, completions: Sequence[Completion]) -> dict[tuple[int, int], Row]:
         versions = self._versions_waited_for(completions)
         values = [self._values_of(completion, versions) for completion in completions]
         return ended_by_lease(self._database.rows(COMPLETE, (encode_record(values), self._database.now)))
@@ -277,13 +300,13 @@ class LeaseStore:
                 (msgspec.json.encode(rows).decode(), self._database.now),
             )
 
-    def _note(self, ended: Collection[Ended]) -> None:
-        self._changes.move([Move(*one[:4], TAKEN, one.state) for one in ended])
+    def _note(self, ended: Collection[Row]) -> None:
+        self._changes.move([Move(row[0], row[1], row[2], row[3], TAKEN, row[4]) for row in ended])
         if ended and self._claims.has_held_back:
             self._changes.has_due_work = True  # a place came free
-        for one in ended:
-            if one.state != NUMBER_OF[State.COMPLETED]:
-                self._note_other(one)
+        for row in ended:
+            if row[4] != COMPLETED:
+                self._note_other(Ended._make(row))
 
     def _note_other(self, ended: Ended) -> None:
         """Note what follows where an attempt did not end as completed."""
@@ -315,6 +338,7 @@ def is_plain(completion: Completion) -> bool:
     """Whether it ends as completed and nothing is to be decided, as far as can be seen without its job."""
     return (
         completion.state is State.COMPLETED
+        and completion.run_at is None
         and completion.counts
         and completion.error is None
         and not completion.children
@@ -333,9 +357,9 @@ def comes_with_more(completion: Completion) -> bool:
     )
 
 
-def ended_by_lease(rows: Iterable[Row]) -> dict[tuple[int, int], Ended]:
-    """Return the ended jobs of rows of ``ENDED_COLUMNS`` by id and token."""
-    return {(row[0], row[-1]): Ended._make(row) for row in rows}
+def ended_by_lease(rows: Iterable[Row]) -> dict[tuple[int, int], Row]:
+    """Return rows of ``ENDED_COLUMNS`` by id and token."""
+    return {(row[0], row[-1]): row for row in rows}
 
 
 def refused(leases: Sequence[LeaseRef], rows: Sequence[Row]) -> list[int]:
@@ -355,6 +379,7 @@ def _check(completion: Completion) -> None:
         raise InvalidJobError(f"an attempt that ends as {completion.state} has no children")
     if completion.run_at is not None and not math.isfinite(completion.run_at):
         raise InvalidJobError(f"run_at is seconds since the epoch, found {completion.run_at}")
+    _result_json(completion)  # for its error, before anything is written
 
 
 def _result_json(completion: Completion) -> str | None:

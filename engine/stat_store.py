@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from operator import attrgetter
 
 import msgspec
 
@@ -23,7 +22,6 @@ COUNT_ALL = f"""
     INSERT INTO stat SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
                             value ->> 7 FROM json_each(?1) WHERE true {ADD}
 """
-_ways_of = attrgetter("queue", "kind", "old", "new")
 
 
 class StatStore:
@@ -36,7 +34,7 @@ class StatStore:
     def count(self) -> None:
         """Add what the group has moved so far; for its end."""
         rows: dict[tuple[str, str], list[int]] = {}
-        for (queue, kind, old, new), count in Counter(map(_ways_of, self._changes.moves)).items():
+        for (queue, kind, old, new), count in Counter([move[2:] for move in self._changes.moves]).items():
             by_state = rows.setdefault((queue, kind), [0] * len(STATES))
             if old is not None:
                 by_state[old] -= count

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bequest.actors.messages import CompleteJobs
-from bequest.engine.errors import InvalidJobError, StoreError, TransitionError
+from bequest.engine.errors import InvalidJobError, MetadataError, StoreError, TransitionError
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import (
     Completion,
@@ -389,3 +389,34 @@ def test_job_that_waits_for_its_children_can_have_some(store: Store) -> None:
         ids = store.parents.spawn(lease.job_id, [NewJob(kind="page")], seal=True)
 
     assert (get(store, lease.job_id).state, get(store, ids[0] or 0).parent_id) == (State.WAITING, lease.job_id)
+
+
+def test_result_that_cannot_be_stored_stops_its_batch_before_anything_is_written(store: Store) -> None:
+    """Also where it comes with children behind an attempt that ends as most do (I12)."""
+    run(store, 2)
+    plain, with_children = claim(store)
+    bad = ended(with_children, State.COMPLETED, children=(NewJob(kind="page"),), result={"at": {1, 2}})
+
+    with store.group(), pytest.raises(MetadataError, match="holds a set"):
+        store.leases.complete([ended(plain, State.COMPLETED), bad])
+
+    assert [get(store, lease.job_id).state for lease in (plain, with_children)] == [State.RUNNING, State.RUNNING]
+
+
+def test_results_of_one_batch_are_kept_with_their_jobs(store: Store) -> None:
+    """Of attempts that end together each leaves its own result or none, whatever their tokens."""
+    run(store, 3)
+    leases = claim(store)
+    with store.group():
+        store.leases.release([LeaseRef(job_id=leases[0].job_id, token=leases[0].token)])
+    again = [*claim(store), *leases[1:]]
+
+    refused = complete(
+        store,
+        ended(again[0], State.COMPLETED, result="a"),
+        ended(again[1], State.COMPLETED),
+        ended(again[2], State.COMPLETED, result=["c"]),
+    )
+
+    assert refused == []
+    assert [get(store, lease.job_id).result for lease in again] == ["a", None, ["c"]]
