@@ -21,24 +21,34 @@ Call = Callable[[], object]
 
 
 class CallbackThread:
-    """Calls what it is given, in order; its thread begins with the first call."""
+    """Calls what it is given, in order; its thread begins with the first call, and there is none before ``start``."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._is_started = False
+
+    def start(self) -> None:
+        """Call on a thread from now on."""
+        self._is_started = True
 
     def call(self, act: Call) -> None:
-        """Have *act* called soon; any thread may call."""
+        """Have *act* called soon, or at once on this thread when it is stopped; any thread may call."""
         with self._lock:
-            if self._thread is None:
+            is_started = self._is_started
+            if is_started and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="bequest-callbacks", daemon=True)
                 self._thread.start()
-            self._calls.put(act)
+            if is_started:
+                self._calls.put(act)
+        if not is_started:
+            act()
 
     def stop(self) -> None:
-        """Call what is left, and end the thread; a later call begins another."""
+        """Call what is left, and end the thread."""
         with self._lock:
+            self._is_started = False
             thread, self._thread = self._thread, None
             if thread is not None:
                 self._calls.put(None)

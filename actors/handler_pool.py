@@ -18,6 +18,7 @@ from .working import Working
 
 BATCH = 64
 QUICK_S = 0.001  # jobs of a kind that take less on average are leased ahead
+KEPT_S = 0.1  # and what has ended is reported after so long at the latest, whatever the next one takes
 WEIGHT = 0.1  # of the newest duration in that average
 LOST_S = 30.0  # a handler that was told that its job is lost has so long to return; then its slot is taken from it
 LEAVE_S = 1.0  # and so long when the engine stops
@@ -193,8 +194,11 @@ class HandlerPool:
                     return
                 self._note(thread, one, completion)
                 report = self._to_report()
+                is_first_kept = report is None and len(self._done) == 1
             if report is not None:
                 self._report(*report)
+            elif is_first_kept:
+                self._wake_in(KEPT_S)
             self._working.end(thread)
 
     def _next(self, thread: threading.Thread) -> Running | None:

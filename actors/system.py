@@ -129,6 +129,7 @@ class Engine(JobInterface, Housekeeping):
                 return
             if self._retention is not None:
                 self._retention = with_archive(self._retention)
+            self._callbacks.start()
             self._store = Store.open(self._path, clock=self._clock, durability=self._durability)
             try:
                 self._start_actors(self._store)

@@ -296,6 +296,32 @@ def test_callbacks_may_stop_their_engine(path: Path) -> None:
         assert engine.health().state is EngineState.STOPPED
 
 
+def test_future_outlives_its_engine_without_a_thread(path: Path) -> None:
+    """What is to be called after the stop is called at once, and after the next start on a thread again."""
+    engine = Engine(path)
+    called: list[str] = []
+    signals = Signals()
+
+    @engine.kind("good")
+    def good(job: JobContext) -> None:
+        pass
+
+    def note(_: object) -> None:
+        called.append(threading.current_thread().name)
+        signals.say(str(len(called)))
+
+    with leaving_no_thread():
+        with engine:
+            future = engine.enqueue_later(good)
+            future.result(PATIENCE_S)
+        future.add_done_callback(note)
+        with engine:
+            future.add_done_callback(note)
+            signals.wait("2")
+
+    assert called == [threading.current_thread().name, "bequest-callbacks"]
+
+
 def test_engine_starts_again_after_a_stop(path: Path) -> None:
     """A stopped engine can be started, and works as before."""
     engine = Engine(path, queues={"default": 1})

@@ -9,7 +9,7 @@ import pytest
 from handler_rig import PATIENCE_S, Signals
 
 from bequest.actors.address import Address
-from bequest.actors.handler_pool import BATCH, LOST_S, HandlerPool
+from bequest.actors.handler_pool import BATCH, KEPT_S, LOST_S, HandlerPool
 from bequest.actors.job_context import JobContext
 from bequest.actors.working import Working
 from bequest.engine.records import Completion, Lease, OwnStep, State
@@ -92,6 +92,28 @@ def test_pool_leases_quick_jobs_ahead_and_reports_them_together(clock: ManualClo
     rig.pool.add(tuple(lease(number) for number in range(1, 11)))
 
     assert rig.wait_for_report() == (list(range(1, 11)), 1 + BATCH)
+    rig.pool.stop()
+
+
+def test_what_was_kept_is_not_kept_for_long(clock: ManualClock) -> None:
+    """A job that was to be quick and is not keeps those before it unreported no longer than a moment."""
+    signals = Signals()
+
+    def run(lease: Lease, _: JobContext) -> None:
+        if lease.job_id == 3:
+            signals.say("slow")
+            signals.wait("go")
+
+    rig = PoolRig(clock, 1, run)
+    rig.pool.add((lease(0),))
+    rig.wait_for_report()
+
+    rig.pool.add(tuple(lease(number) for number in range(1, 4)))
+    signals.wait("slow")
+
+    assert rig.woken == [KEPT_S]
+    assert [one.job_id for one in rig.pool.take_done()] == [1, 2]
+    signals.say("go")
     rig.pool.stop()
 
 
