@@ -32,7 +32,7 @@ from .browser_tab import host_of
 from .guard import Guard, LookUp
 
 MAX_CONTEXTS = 8  # idle ones beyond it are closed, the longest unused first
-STOP_SLACK_S = 2.0  # between the end of a browser that a signal to the whole process group has ended, and a stop
+STOP_SLACK_S = 2.0  # for a stop to come, when a signal to the whole process group may have ended the browser first
 PROMPT_TIMEOUT_S = 15.0  # for a new context, and for the cookies of one
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class BrowserService:
         try:
             return await self._read(request)
         except PageError as error:
-            if await self._is_browser_gone(error.reason):
+            if await self._may_browser_end(error.reason):
                 await asyncio.sleep(STOP_SLACK_S)  # a stop cancels this, and then the page is not to blame
             raise
 
@@ -111,12 +111,18 @@ class BrowserService:
         except Error as error:
             raise page_error(kind_of(error.message), request.url) from None
 
-    async def _is_browser_gone(self, reason: str) -> bool:
-        """Return whether a page failed with its whole browser; one that ends cuts its connections off first."""
+    async def _may_browser_end(self, reason: str) -> bool:
+        """Return whether a page may have failed with its whole browser.
+
+        One that ends cuts its connections off first, then closes its pages, and may still answer meanwhile.
+        """
         chromium = self._chromium
         if chromium is None or reason not in {"crashed", "network"}:
             return False
-        await (chromium.check() if reason == "crashed" else chromium.wait_for_sign())
+        if reason == "crashed":
+            await chromium.check()
+            return True
+        await chromium.wait_for_sign()
         return not chromium.is_alive
 
     async def _context_for(self, request: PageRequest) -> SessionContext:
