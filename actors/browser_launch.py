@@ -104,10 +104,6 @@ class Chromium:
             self.kill()
             self._is_lost = True
 
-    async def wait_for_sign(self) -> None:
-        """Wait until the browser answers, or is known to be gone, or five seconds have passed."""
-        await quietly(self._find_pid())
-
     async def close(self) -> None:
         """End the browser and its driver, by force when they do not end within ten seconds."""
         if self.is_alive and not await quietly(self._browser.close()):

@@ -75,7 +75,8 @@ class BrowserService:
         try:
             return await self._read(request)
         except PageError as error:
-            if await self._may_browser_end(error.reason):
+            if error.reason == "crashed" and self._chromium is not None:
+                await self._chromium.check()
                 await asyncio.sleep(STOP_SLACK_S)  # a stop cancels this, and then the page is not to blame
             raise
 
@@ -110,20 +111,6 @@ class BrowserService:
             return await context.read(request.url, request.timeout_s)
         except Error as error:
             raise page_error(kind_of(error.message), request.url) from None
-
-    async def _may_browser_end(self, reason: str) -> bool:
-        """Return whether a page may have failed with its whole browser.
-
-        One that ends cuts its connections off first, then closes its pages, and may still answer meanwhile.
-        """
-        chromium = self._chromium
-        if chromium is None or reason not in {"crashed", "network"}:
-            return False
-        if reason == "crashed":
-            await chromium.check()
-            return True
-        await chromium.wait_for_sign()
-        return not chromium.is_alive
 
     async def _context_for(self, request: PageRequest) -> SessionContext:
         async with self._opening:
