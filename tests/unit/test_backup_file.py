@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import stat
@@ -239,6 +240,22 @@ def test_backup_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pyte
     assert done == ["file", "rename", "folder"]
 
 
+def test_backup_that_cannot_be_put_in_its_place_is_an_error_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk's own word is in the error, and what was built is gone."""
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(backup_file, "sync_folder", fail)
+
+    with pytest.raises(BackupError, match="Input/output error"), building_at(tmp_path / "copy.db", source="elsewhere"):
+        pass
+
+    assert not (tmp_path / "copy.db.new").exists()
+
+
 def test_backup_opens_beside_the_database_it_is_of(store: Store, tmp_path: Path) -> None:
     """It is a database of its own, with a lock of its own."""
     back_up(store, tmp_path / "copy.db")
@@ -248,3 +265,16 @@ def test_backup_opens_beside_the_database_it_is_of(store: Store, tmp_path: Path)
         Store.open(tmp_path / "copy.db", clock=ManualClock())
 
     copy.close()
+
+
+def test_backup_that_is_not_under_way_cannot_go_on(store: Store) -> None:
+    """Such as one that ended with a commit in doubt."""
+    with pytest.raises(BackupError, match="found none under way; begin it anew"):
+        store.backups.step(1)
+
+
+def test_log_of_a_file_that_is_gone_has_no_size(store: Store, tmp_path: Path) -> None:
+    """Who asks for the engine's health is told so, not that the disk failed."""
+    (tmp_path / "jobs.db-wal").unlink()
+
+    assert store.wal_bytes == 0

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from actor_rig import Hand, ManagerRig, answer_of, read
+from actor_rig import PATIENCE_S, Hand, Hold, ManagerRig, Watch, answer_of, read
 
+from bequest.actors.address import Address
 from bequest.actors.asking import Ask, Reply
+from bequest.actors.control_messages import RetryJob
 from bequest.actors.manager import RETRY_S, ManagerActor, Tick
 from bequest.actors.messages import (
     AddJobLog,
@@ -22,7 +25,7 @@ from bequest.actors.messages import (
     UpdateJobMetadata,
     UpdateJobStatus,
 )
-from bequest.actors.standing_messages import AwaitSettled
+from bequest.actors.standing_messages import Assigned, AwaitSettled, WantJobs
 from bequest.engine.errors import CommitInDoubtError, EngineError, EngineStoppedError, StoreError
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, LogEntry, NewJob, State
@@ -330,6 +333,39 @@ def test_callback_that_fails_keeps_no_answer_back(store: Store) -> None:
     assert answer_of(reply).job_id == 1
     assert isinstance(rig.watch.wait_for_crash(), RuntimeError)
     rig.stop()
+
+
+def test_job_that_is_lost_and_assigned_anew_is_lost_first(store: Store) -> None:
+    """Where one group cancels it, brings it back and gives it out, its worker would else lose the new lease."""
+    told: list[object] = []
+
+    class Ear:
+        """A worker that notes what it is told, at once."""
+
+        is_alive = staticmethod(lambda: True)
+        tell = staticmethod(told.append)
+
+    watch = Watch()
+    ref = ManagerActor.start(watch, store, wake_at=lambda _: None, on_ripe=lambda _: None, on_lost=told.append)
+    address = Address("manager")
+    address.point_to(ref)
+    want = WantJobs(worker=Ear(), queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=60.0)  # type: ignore[arg-type]
+    address.ask(CREATE)
+    address.tell(want)
+    address.ask(GetJob(job_id=1))
+    told.clear()
+    held = Hold(is_held=threading.Event(), may_go=threading.Event())
+    address.tell(held)
+    assert held.is_held.wait(PATIENCE_S)
+
+    for message in (CancelRun(job_id=1), RetryJob(job_id=1), want):
+        address.tell(message)
+    held.may_go.set()
+    address.ask(GetJob(job_id=1))
+    ref.stop(timeout=PATIENCE_S)
+    watch.join()
+
+    assert [type(one) for one in told[:2]] == [frozenset, Assigned]
 
 
 # A result that cannot be stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from multiprocessing import Pipe
@@ -107,3 +108,10 @@ def test_snooze_comes_whole_from_a_process() -> None:
 def test_snooze_and_discard_are_no_errors_of_the_library() -> None:
     """A handler raises them; nobody else sees them."""
     assert {Snooze.__bases__, Discard.__bases__} == {(Exception,)}
+
+
+def test_snooze_comes_whole_from_another_process() -> None:
+    """With its delay and its reason, which its message alone would not say."""
+    again = copy.copy(Snooze(5.0, "not yet"))  # made as pickle makes it
+
+    assert (again.delay_s, again.reason, str(again)) == (5.0, "not yet", "not yet")
