@@ -6,14 +6,24 @@ import sys
 if sys.platform not in ("linux", "darwin"):
     raise ImportError(f"bequest runs on Linux and macOS, found {sys.platform}; it needs flock and POSIX file modes")
 
+from .actors.event_hub import Subscription
+from .actors.flow_messages import Child, child
 from .actors.handles import Credentials, Run
-from .actors.system import Engine, EngineState, Health
+from .actors.health import EngineState, Health
+from .actors.job_context import JobContext
+from .actors.job_handle import JobHandle
+from .actors.kinds import Kind
+from .actors.schedules_handle import Schedules
+from .actors.system import Engine
+from .engine.backup_file import BackupProgress
 from .engine.clock import Clock, SystemClock
 from .engine.cookies import Admission, Cookie
 from .engine.credentials import Credential
 from .engine.definition_files import read_definition
 from .engine.definitions import AuthPolicy, Definition
 from .engine.errors import (
+    ArchiveError,
+    BackupError,
     BequestError,
     BrowserError,
     BrowserNotFoundError,
@@ -32,34 +42,75 @@ from .engine.errors import (
     ForeignDatabaseError,
     ForkError,
     InvalidJobError,
+    JobCancelledError,
+    JobFailedError,
     JobNotFoundError,
     KeyFileError,
     KeyNeededError,
+    KeyTakenError,
     LeaseLostError,
     LoginFailedError,
+    LogLevelError,
     MetadataError,
     NewerDatabaseError,
     PageError,
+    RetentionError,
+    ScheduleNotFoundError,
     SealError,
     StoreError,
     TransitionError,
     UrlError,
     VaultError,
 )
+from .engine.events import Event, EventsMissed, JobMoved
+from .engine.filters import JobFilter
+from .engine.fire_times import Cron, Interval
+from .engine.integrity import Finding
 from .engine.keys import Key, KeyFile
-from .engine.queries import FailureCause
-from .engine.records import Counts, CredentialEntry, Job, JobError, LogEntry, Progress, State, StoredDocument
+from .engine.limits import Rate
+from .engine.log_queries import LogLine
+from .engine.pauses import Pause, PauseScope
+from .engine.prune_queries import Prunable
+from .engine.queries import FailureCause, JobView
+from .engine.records import (
+    AttemptError,
+    Counts,
+    CredentialEntry,
+    Job,
+    JobError,
+    KeyScope,
+    KindCounts,
+    LeaseRef,
+    LogEntry,
+    NewJob,
+    OnClash,
+    OnFailure,
+    OwnStep,
+    Progress,
+    State,
+    StoredDocument,
+)
+from .engine.retention import Keep, Retention
+from .engine.retries import Discard, Retry, Snooze
 from .engine.run_status import RunStatus
+from .engine.schedules import CatchUp, Overlap, Schedule, Span
 from .engine.secret import Secret
+from .engine.steps import Step
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "Admission",
+    "ArchiveError",
+    "AttemptError",
     "AuthPolicy",
+    "BackupError",
+    "BackupProgress",
     "BequestError",
     "BrowserError",
     "BrowserNotFoundError",
+    "CatchUp",
+    "Child",
     "Clock",
     "CommitInDoubtError",
     "Cookie",
@@ -71,45 +122,86 @@ __all__ = [
     "CredentialNeededError",
     "CredentialNotFoundError",
     "Credentials",
+    "Cron",
     "DatabaseCorruptError",
     "DatabaseOwnedError",
     "DeadlineError",
     "Definition",
     "DefinitionError",
+    "Discard",
     "Engine",
     "EngineError",
     "EngineFailedError",
     "EngineState",
     "EngineStoppedError",
+    "Event",
+    "EventsMissed",
     "FailureCause",
+    "Finding",
     "ForeignDatabaseError",
     "ForkError",
     "Health",
+    "Interval",
     "InvalidJobError",
     "Job",
+    "JobCancelledError",
+    "JobContext",
     "JobError",
+    "JobFailedError",
+    "JobFilter",
+    "JobHandle",
+    "JobMoved",
     "JobNotFoundError",
+    "JobView",
+    "Keep",
     "Key",
     "KeyFile",
     "KeyFileError",
     "KeyNeededError",
+    "KeyScope",
+    "KeyTakenError",
+    "Kind",
+    "KindCounts",
     "LeaseLostError",
+    "LeaseRef",
     "LogEntry",
+    "LogLevelError",
+    "LogLine",
     "LoginFailedError",
     "MetadataError",
+    "NewJob",
     "NewerDatabaseError",
+    "OnClash",
+    "OnFailure",
+    "Overlap",
+    "OwnStep",
     "PageError",
+    "Pause",
+    "PauseScope",
     "Progress",
+    "Prunable",
+    "Rate",
+    "Retention",
+    "RetentionError",
+    "Retry",
     "Run",
     "RunStatus",
+    "Schedule",
+    "ScheduleNotFoundError",
+    "Schedules",
     "SealError",
     "Secret",
+    "Snooze",
+    "Span",
     "State",
+    "Step",
     "StoreError",
     "StoredDocument",
+    "Subscription",
     "SystemClock",
     "TransitionError",
     "UrlError",
     "VaultError",
+    "child",
     "read_definition",
 ]

@@ -5,14 +5,21 @@ It refuses a call from a forked child at once, where the actors' threads do not 
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 import pykka
 
-from ..engine.errors import EngineFailedError, EngineStoppedError, ForkError
-from .asking import Ask, Reply, wait_for
+from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
+from .asking import ALIVE_CHECK_S, Ask, NotifyingReply, Reply, wait_for
+from .given import check_timeout
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 ASK_TIMEOUT_S = 60.0
 
 
@@ -37,12 +44,20 @@ class Address:
         """Send *message*; raises ``EngineStoppedError`` or ``EngineFailedError`` when there is no actor."""
         self._send(message)
 
+    def tell_if_there(self, message: Any) -> None:
+        """Send *message* to an actor that can do without it; when there is none, nobody is the worse for it."""
+        try:
+            self._send(message)
+        except BequestError:
+            logger.debug("told to an actor that is not there", extra={"to": self.name})
+
     def ask(self, message: Any, *, timeout_s: float = ASK_TIMEOUT_S) -> Any:
         """Send *message* and return the answer.
 
         Raises what the actor answers with, ``EngineStoppedError``, ``EngineFailedError`` when the engine has failed
         while it waited, and ``DeadlineError`` after *timeout_s* seconds.
         """
+        check_timeout(timeout_s)
         reply = Reply()
         ref = self._send(Ask(message, reply))
         try:
@@ -57,6 +72,45 @@ class Address:
         reply = Reply()
         self._send(Ask(message, reply))
         return reply
+
+    def ask_into(self, future: Future[T], message: Any, read: Callable[[Any], T]) -> pykka.ActorRef[Any]:
+        """Send *message* and have *future* set, on the actor's thread, to what *read* makes of its answer.
+
+        Who cancels it waits no longer; what was asked is done all the same. Return who was asked.
+        """
+
+        def settle(reply: NotifyingReply) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(read(reply.get(timeout=0)))
+            except BaseException as error:  # noqa: BLE001 - it is the future's
+                future.set_exception(error)
+
+        def give_up(settled: Future[T]) -> None:
+            reply.is_given_up = settled.cancelled()
+
+        reply = NotifyingReply(settle)
+        Future.add_done_callback(future, give_up)
+        return self._send(Ask(message, reply))
+
+    async def ask_async(self, message: Any) -> Any:
+        """Send *message* and return the answer, without blocking the running asyncio loop.
+
+        Raises what the actor answers with, and ``EngineStoppedError`` when it has died unanswered.
+        """
+        import asyncio  # a program that has a loop has it; the others are spared it
+
+        future: Future[Any] = Future()
+        ref = self.ask_into(future, message, lambda answer: answer)
+        answer = asyncio.wrap_future(future)
+        try:
+            while not (await asyncio.wait({answer}, timeout=ALIVE_CHECK_S))[0]:
+                if not ref.is_alive() and not (await asyncio.wait({answer}, timeout=ALIVE_CHECK_S))[0]:
+                    raise EngineStoppedError(f"the {self.name} has stopped; whether it was done is not known")
+            return answer.result()
+        finally:
+            answer.cancel()
 
     def _send(self, message: Any) -> pykka.ActorRef[Any]:
         if os.getpid() != self._pid:

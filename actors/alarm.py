@@ -1,6 +1,7 @@
 """Owns the one timer: a thread that sleeps until the earliest time asked for and then tells somebody.
 
-A sweep each minute is the net under it: after a jump of the clock what is due is at most so late (I20).
+A sweep each minute is the net under it: after a jump of the clock what is due is at most so late (I20). A clock that is
+moved by hand, as in tests, says so, and then it rings at once.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ class Alarm:
         self._at = math.inf
         self._is_stopped = False
         self._changed = threading.Condition()
+        self._forget: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="bequest-alarm")
 
     def start(self) -> None:
         """Start the thread."""
+        self._forget = self._clock.on_set(self._clock_was_set)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread, if it was started; it has ended on return."""
+        self._forget()
         with self._changed:
             self._is_stopped = True
             self._changed.notify()
@@ -45,6 +49,14 @@ class Alarm:
             if at < self._at:
                 self._at = at
                 self._changed.notify()
+
+    def _clock_was_set(self) -> None:
+        """Ring on the thread that moved the clock, so that all has been told when the move is over."""
+        with self._changed:
+            if self._at <= self._clock.now():
+                self._at = math.inf
+            self._changed.notify()
+        self._ring()
 
     def _run(self) -> None:
         sweep_at = self._clock.monotonic() + SWEEP_S

@@ -6,6 +6,11 @@ actor is alive, because pykka drops what is told after a stop was asked for.
 
 from __future__ import annotations
 
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import pykka
@@ -22,10 +27,79 @@ class Ask(NamedTuple):
     reply: pykka.Future[Any]
 
 
-class Reply(pykka.ThreadingFuture[Any]):
-    """The future of an answer; *is_given_up* once nobody waits for it any more, so that nobody need keep it."""
+class Reply(pykka.Future[Any]):
+    """The future of an answer; *is_given_up* once nobody waits for it any more, so that nobody need keep it.
+
+    It is set once, and takes one lock where pykka's own takes a condition with two: a manager answers many in a group.
+    """
 
     is_given_up = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answer: Any = None
+        self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
+        self._is_set = False
+        self._has_hook = False
+        self._unset = threading.Lock()  # held until it is set
+        self._unset.acquire()
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Return the answer or raise the error that it is; raises ``pykka.Timeout`` after *timeout* seconds."""
+        if self._has_hook:
+            return super().get(timeout=timeout)
+        if not self._is_set:
+            if not self._unset.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+                raise pykka.Timeout(f"{timeout} seconds")
+            self._unset.release()
+        if self._error is not None:
+            raise self._error.with_traceback(self._traceback)
+        return self._answer
+
+    def set(self, value: Any = None) -> None:
+        """Set the answer; raises ``queue.Full`` when it was set before."""
+        self._check_unset()
+        self._answer = value
+        self._release()
+
+    def set_exception(self, exc_info: Any = None) -> None:
+        """Set the error that the answer is, from the triple that pykka takes."""
+        self._check_unset()
+        _, self._error, self._traceback = exc_info or sys.exc_info()
+        self._release()
+
+    def set_get_hook(self, func: Callable[[float | None], Any]) -> None:
+        """Have *func* asked for the answer instead, as pykka's ``map`` and ``filter`` do."""
+        self._check_unset()
+        super().set_get_hook(func)
+        self._has_hook = True
+
+    def _check_unset(self) -> None:
+        if self._is_set or self._has_hook:
+            raise queue.Full
+
+    def _release(self) -> None:
+        self._is_set = True
+        self._unset.release()
+
+
+class NotifyingReply(Reply):
+    """A reply that says when it is set, on the thread that sets it."""
+
+    def __init__(self, when_set: Callable[[NotifyingReply], None]) -> None:
+        super().__init__()
+        self._when_set = when_set
+
+    def set(self, value: Any = None) -> None:
+        """Set the answer."""
+        super().set(value)
+        self._when_set(self)
+
+    def set_exception(self, exc_info: Any = None) -> None:
+        """Set the error that the answer is."""
+        super().set_exception(exc_info)
+        self._when_set(self)
 
 
 def wait_for(reply: Reply, ref: pykka.ActorRef[Any], *, asked: str, timeout_s: float) -> Any:
@@ -42,6 +116,9 @@ def wait_for(reply: Reply, ref: pykka.ActorRef[Any], *, asked: str, timeout_s: f
             return reply.get(timeout=slice_s)
         except pykka.Timeout:
             left -= slice_s
+        except KeyboardInterrupt:
+            reply.is_given_up = True
+            raise
         if is_dead:
             name = ref.actor_class.__name__
             raise EngineStoppedError(f"asked for {asked}, but {name} has stopped; whether it was done is not known")

@@ -32,6 +32,7 @@ from .browser_tab import host_of
 from .guard import Guard, LookUp
 
 MAX_CONTEXTS = 8  # idle ones beyond it are closed, the longest unused first
+STOP_SLACK_S = 2.0  # for a stop to come, when a signal to the whole process group may have ended the browser first
 PROMPT_TIMEOUT_S = 15.0  # for a new context, and for the cookies of one
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ class BrowserService:
         except PageError as error:
             if error.reason == "crashed" and self._chromium is not None:
                 await self._chromium.check()
+                await asyncio.sleep(STOP_SLACK_S)  # a stop cancels this, and then the page is not to blame
             raise
 
     async def log_in(self, message: Login) -> tuple[Cookie, ...]:

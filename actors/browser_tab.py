@@ -176,8 +176,8 @@ class Tab:
             raise await self._refusal(url, why_refused)
         last = await self._last_navigation()
         response = await last.response() if last is not None and name in {*EMPTY_BODY, "ERR_ABORTED"} else None
-        if response is None:
-            raise page_error(kind_of(error.message), url)
+        if response is None:  # a browser that ends cuts its connections off first, and may still answer meanwhile
+            raise page_error("crashed" if name == "ERR_ABORTED" else kind_of(error.message), url)
         if name == "ERR_ABORTED":  # 204 and 205 leave the old page standing
             raise page_error("not_html" if response.status in {204, 205} else "network", url)
         return PageSnapshot(

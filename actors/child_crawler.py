@@ -7,20 +7,25 @@ What it finds travels in one completion, which the manager writes in one transac
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 
 from ..engine.clock import Clock
 from ..engine.crawl_jobs import PAGE
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError
+from ..engine.limits import KindTerms
 from ..engine.records import Completion, Lease, LeaseRef
+from ..engine.steps import CRAWL
 from .address import Address
 from .messages import CompleteJobs, ReleaseLeases
 from .page_crawl import PageCrawl
 from .standing_messages import Assigned, WantJobs
 from .supervised import Overseer, SupervisedActor
+from .working import Working
 
 logger = logging.getLogger(__name__)
 
+PAGES = (KindTerms(kind=PAGE),)
 LEASE_S = 180.0  # a longer page renews it before it is fetched
 
 
@@ -28,9 +33,17 @@ class ChildCrawlerActor(SupervisedActor):
     """Is told ``Assigned`` by the manager; *jitter* draws from [0, 1) for the waits between attempts."""
 
     def __init__(
-        self, overseer: Overseer, manager: Address, browser: Address, *, clock: Clock, jitter: Callable[[], float]
+        self,
+        overseer: Overseer,
+        manager: Address,
+        browser: Address,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+        working: Working | None = None,
     ) -> None:
         super().__init__(overseer)
+        self._working = working or Working()
         self._manager = manager
         self._crawl = PageCrawl(manager, browser, clock=clock, jitter=jitter, lease_s=LEASE_S)
         self._held: list[Lease] = []
@@ -44,7 +57,11 @@ class ChildCrawlerActor(SupervisedActor):
         match message:
             case Assigned(leases=leases):
                 self._held = list(leases)
-                self._work()
+                self._working.begin(threading.current_thread())
+                try:
+                    self._work()
+                finally:
+                    self._working.end(threading.current_thread())
             case _:
                 self.refuse_unknown(message)
 
@@ -74,7 +91,7 @@ class ChildCrawlerActor(SupervisedActor):
 
     def _want(self, *completions: Completion) -> None:
         self._manager.tell(
-            WantJobs(worker=self.actor_ref, kind=PAGE, limit=1, lease_s=LEASE_S, completions=completions)
+            WantJobs(worker=self.actor_ref, queue=CRAWL, terms=PAGES, limit=1, lease_s=LEASE_S, completions=completions)
         )
 
     def _release(self) -> None:

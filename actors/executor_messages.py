@@ -20,6 +20,12 @@ class TakeUpRuns(Record, frozen=True, kw_only=True):
     """Go on with every unfinished run that the database holds; answered with how many."""
 
 
+class GoOn(Record, frozen=True, kw_only=True):
+    """Told after a commit: what these runs have spawned so far has ended, and more is to come."""
+
+    parent_ids: tuple[int, ...]
+
+
 class StartMonitoring(Record, frozen=True, kw_only=True):
     """Judge a parent now, and whenever its children have ended."""
 

@@ -9,48 +9,24 @@ from ..engine.credentials import Credential
 from ..engine.errors import CredentialNeededError, DeadlineError, KeyNeededError
 from ..engine.keys import KeySource
 from ..engine.queries import FailureCause
-from ..engine.records import Counts, CredentialEntry, Job, LogEntry, SealedCredential, State, StoredDocument
+from ..engine.records import Counts, CredentialEntry, SealedCredential, State, StoredDocument
 from ..engine.run_status import RunStatus
 from ..engine.vault import Vault
 from .address import Address
-from .messages import (
-    CancelRun,
-    GetCredential,
-    GetCredentialVersion,
-    GetJob,
-    GetRunStatus,
-    ListCredentials,
-    PutCredential,
-    RemoveCredential,
-)
-from .query_messages import ListDocuments, ListFailureCauses, ListLogs
+from .credential_messages import GetCredential, GetCredentialVersion, ListCredentials, PutCredential, RemoveCredential
+from .job_handle import FOREVER_S, JobHandle
+from .query_messages import ListDocuments, ListFailureCauses
 from .standing_messages import AwaitChange, AwaitSettled
 
 PAGE_OF_DOCUMENTS = 100
-FOREVER_S = 10 * 365 * 86_400.0
 
 
-class Run:
-    """One run of a definition."""
-
-    def __init__(self, job_id: int, manager: Address, reader: Address) -> None:
-        self.id = job_id
-        self._manager = manager
-        self._reader = reader
-
-    def status(self) -> RunStatus:
-        """Return where it stands."""
-        found: RunStatus = self._manager.ask(GetRunStatus(job_id=self.id))
-        return found
+class Run(JobHandle[None]):
+    """One run of a definition, by its parent job."""
 
     def stats(self) -> Counts:
-        """Return how many pages it has in each state."""
+        """Return how many pages it has in each state; of a run with steps, how many steps."""
         return self.status().pages
-
-    def job(self) -> Job:
-        """Return its parent job."""
-        found: Job = self._manager.ask(GetJob(job_id=self.id))
-        return found
 
     def wait(self, timeout_s: float = FOREVER_S) -> State:
         """Wait until it has ended and return its state.
@@ -90,20 +66,10 @@ class Run:
                 return
             after_id = documents[-1].job_id
 
-    def logs(self) -> list[LogEntry]:
-        """Return its log and that of its pages, in one order."""
-        numbered: list[tuple[int, LogEntry]] = self._reader.ask(ListLogs(job_id=self.id, limit=1_000_000))
-        return [entry for _, entry in numbered]
-
     def failure_causes(self) -> list[FailureCause]:
         """Return why pages of it failed or wait, the most frequent cause first."""
         causes: list[FailureCause] = self._reader.ask(ListFailureCauses(parent_id=self.id))
         return causes
-
-    def cancel(self) -> int:
-        """Cancel it with all its pages and return how many jobs that ended."""
-        cancelled: int = self._manager.ask(CancelRun(job_id=self.id))
-        return cancelled
 
 
 class Credentials:
@@ -150,7 +116,8 @@ class Credentials:
 
 def stalled(status: RunStatus) -> str:
     """Return what is said of a run that waits for a credential."""
+    waiting = "what is left of it waits" if status.has_steps else f"{status.pages.waiting} pages wait"
     return (
-        f"run {status.job_id} is stalled: {status.pages.waiting} pages wait for a credential that works;"
+        f"run {status.job_id} is stalled: {waiting} for a credential that works;"
         f" see `bequest job {status.job_id}`, put a new one with `bequest auth add`, and run it again"
     )

@@ -11,21 +11,24 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import pykka
 
+from ..engine.changes import Move, Ripe
 from ..engine.errors import BequestError, CommitInDoubtError, EngineError, EngineStoppedError, StoreError
 from ..engine.records import LeaseRef
 from ..engine.store import Store
 from .asking import Ask, Reply, answer
-from .messages import FallDue, ReclaimLeases, ReleaseLeases, Request
+from .messages import FallDue, Footing, ReclaimLeases, ReleaseLeases, Request
 from .standing_messages import PARKED, Assigned, Standing
 from .supervised import Overseer, SupervisedActor
 
 logger = logging.getLogger(__name__)
 
+NOTHING_RIPE = Ripe((), ())
 GROUP_LIMIT = 512  # messages in one transaction
 RETRY_S = 1.0  # until what failed for the database's sake is done again
 
@@ -56,8 +59,9 @@ class _ReplayNeededError(Exception):
 class ManagerActor(SupervisedActor):
     """Answers every ``Request``, sent as an ``Ask`` or told.
 
-    After a commit *wake_at* is called with the earliest time that something falls due, and *on_settled* with the
-    parents whose children have all ended.
+    After a commit *wake_at* is called with the earliest time that something falls due, and *on_ripe* with the
+    parents for which something is to be done, *on_lost* with running jobs that were taken from their workers, and
+    *publish* with what has moved, and when.
     """
 
     def __init__(
@@ -66,25 +70,30 @@ class ManagerActor(SupervisedActor):
         store: Store,
         *,
         wake_at: Callable[[float], None],
-        on_settled: Callable[[tuple[int, ...]], None],
+        on_ripe: Callable[[Ripe], None],
+        on_lost: Callable[[frozenset[int]], None] = lambda _: None,
+        publish: Callable[[Sequence[Move], float], None] = lambda _moves, _at: None,
     ) -> None:
         super().__init__(overseer)
         self._store = store
         self._wake_at = wake_at
-        self._on_settled = on_settled
+        self._on_ripe = on_ripe
+        self._on_lost = on_lost
+        self._publish = publish
         self._group: list[Entry] = []
         self._parked: list[Entry] = []
         self._put_off: list[Entry] = []  # told, and failed; done again at the next tick
-        self._settled: tuple[int, ...] = ()
+        self._ripe = NOTHING_RIPE
         self._is_in_doubt = False  # a commit failed, and since then none has succeeded
+        self._was_wal_over = False
 
     def receive(self, message: object) -> None:
         """Take a message into the group, and commit when nothing waits behind it."""
         match message:
             case Ask(message=Request() as request, reply=reply):
-                self._group.append(Entry(request, reply))
+                self._take(Entry(request, reply))
             case Request():
-                self._group.append(Entry(message, None))
+                self._take(Entry(message, None))
             case Tick():
                 self._tick()
             case _:
@@ -117,6 +126,15 @@ class ManagerActor(SupervisedActor):
         for message, reply in entries:
             self.turn_away(message if reply is None else Ask(message, reply), error)
 
+    def _take(self, entry: Entry) -> None:
+        """Add to the group; what has no place in one is done alone, after what came before it."""
+        if entry.message.footing is Footing.GROUP:
+            self._group.append(entry)
+            return
+        self._flush()
+        self._group.append(entry)
+        self._flush()
+
     def _flush(self) -> None:
         if not self._group:
             return
@@ -126,18 +144,34 @@ class ManagerActor(SupervisedActor):
         except BaseException:
             self._group = entries  # it is undone, and who waits for it is told so at the end
             raise
+        if self._store.changes.lost_leases:  # first, for the same group may have assigned such a job anew
+            self._on_lost(frozenset(self._store.changes.lost_leases))
         for settlement in settlements:
             self._deliver(settlement)
-        if self._settled:
-            self._on_settled(self._settled)
-            self._settled = ()
+        self._tell_of_changes()
         retry_at = self._store.now + RETRY_S if self._put_off or self._is_in_doubt else math.inf
         self._wake_at(min(self._store.changes.wake_at, retry_at))
+        self._look_after_wal()
+
+    def _look_after_wal(self) -> None:
         self._store.checkpoint()
+        if self._store.is_wal_over and not self._was_wal_over:
+            logger.warning("the write-ahead log is over its bound: somebody reads an old state of the file")
+        self._was_wal_over = self._store.is_wal_over
+
+    def _tell_of_changes(self) -> None:
+        changes = self._store.changes
+        if changes.moves:
+            self._publish(changes.moves, self._store.now)
+        if any(self._ripe):
+            self._on_ripe(self._ripe)
+            self._ripe = NOTHING_RIPE
 
     def _commit(self, entries: list[Entry]) -> list[Settlement]:
         """Return what to settle; the parked are not among it."""
         try:
+            if entries[0].message.footing is Footing.NONE:
+                return self._between(entries)
             try:
                 return self._transaction(entries, self._together, self._plainly)
             except _ReplayNeededError:
@@ -168,18 +202,26 @@ class ManagerActor(SupervisedActor):
         apply_all: Callable[[list[Entry]], Iterator[Settlement]],
         apply: Callable[[Entry], Settlement],
     ) -> list[Settlement]:
+        is_loose = entries[0].message.footing is Footing.LOOSE
         settlements: list[Settlement] = []
         try:
-            with self._store.group():
+            with self._store.loose_group() if is_loose else self._store.group():
                 settlements += apply_all(entries)
-                served, still_parked = self._serve(self._parked + newly_parked(settlements), apply)
+                self._store.follow_up()
+                parked = [entry for entry in self._parked if not is_superseded(entry, entries)]
+                served, still_parked = self._serve(parked + newly_parked(settlements), apply)
                 settlements += served
-                settled = tuple(self._store.jobs.settled_parents(self._store.changes.parents))
+                ripe = self._store.parents.ripe(self._store.changes.parents)
         except CommitInDoubtError:
             self._put_off += given_back(settlements)
             raise
-        self._parked, self._settled, self._is_in_doubt = still_parked, settled, False
+        self._parked, self._ripe, self._is_in_doubt = still_parked, ripe, False
         return [settlement for settlement in settlements if settlement.result is not PARKED]
+
+    def _between(self, entries: list[Entry]) -> list[Settlement]:
+        """Do what needs no transaction."""
+        self._store.changes.clear()
+        return [self._guarded(entry, nullcontext()) for entry in entries]
 
     def _together(self, entries: list[Entry]) -> Iterator[Settlement]:
         """Apply neighbours of one type at once; raises ``_ReplayNeededError`` when one fails and has written."""
@@ -209,9 +251,10 @@ class ManagerActor(SupervisedActor):
         except Exception as error:
             raise _ReplayNeededError from error
 
-    def _guarded(self, entry: Entry) -> Settlement:
+    def _guarded(self, entry: Entry, scope: AbstractContextManager[None] | None = None) -> Settlement:
+        """Apply a message so that only what it did itself is undone when it fails, in a savepoint or in *scope*."""
         try:
-            with self._store.savepoint():
+            with scope or self._store.savepoint():
                 return Settlement(entry, entry.message.apply(self._store))
         except BequestError as error:
             return Settlement(entry, None, error)
@@ -306,3 +349,11 @@ def is_given_up(entry: Entry) -> bool:
     if entry.reply is None:
         return isinstance(entry.message, Standing) and entry.message.is_given_up
     return isinstance(entry.reply, Reply) and entry.reply.is_given_up
+
+
+def is_superseded(parked: Entry, entries: Sequence[Entry]) -> bool:
+    """Whether a newer message takes the place of one that is parked."""
+    old = parked.message
+    return isinstance(old, Standing) and any(
+        isinstance(entry.message, Standing) and entry.message.supersedes(old) for entry in entries
+    )

@@ -7,6 +7,7 @@ order. A new operation is one message here and one verb of the store.
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -14,10 +15,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..engine.definitions import Definition
+from ..engine.limits import KindTerms
 from ..engine.records import (
     Completion,
     Created,
-    CredentialEntry,
     Inheritance,
     Job,
     JobError,
@@ -28,7 +29,6 @@ from ..engine.records import (
     NewJob,
     Progress,
     Record,
-    SealedCredential,
     State,
     StoredDefinition,
 )
@@ -36,9 +36,18 @@ from ..engine.run_status import RunStatus, status_of
 from ..engine.store import Store
 
 
+class Footing(enum.Enum):
+    """On what the manager does a message."""
+
+    GROUP = enum.auto()  # a transaction, with others
+    LOOSE = enum.auto()  # a transaction of its own, in which foreign keys are neither looked at nor followed
+    NONE = enum.auto()  # none: it comes between two transactions
+
+
 class Request(Record, frozen=True, kw_only=True):
     """A message to the manager."""
 
+    footing: ClassVar[Footing] = Footing.GROUP
     is_coalesced: ClassVar[bool] = False  # whether neighbours go through ``apply_all``
     is_repeatable: ClassVar[bool] = False  # whether twice is as once, because all that it writes carries tokens
 
@@ -94,7 +103,7 @@ class SpawnChildren(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> list[int | None]:
         """Make them."""
-        return store.jobs.spawn(self.parent_id, self.jobs, seal=self.seal)
+        return store.parents.spawn(self.parent_id, self.jobs, seal=self.seal)
 
 
 class UpdateJobStatus(Request, frozen=True, kw_only=True):
@@ -137,10 +146,11 @@ class UpdateJobMetadata(Request, frozen=True, kw_only=True):
 
     job_id: int
     metadata: dict[str, Json]
+    token: int | None = None  # of the lease, where its holder asks
 
     def apply(self, store: Store) -> None:
         """Merge them."""
-        store.jobs.update_metadata(self.job_id, self.metadata)
+        store.jobs.update_metadata(self.job_id, self.metadata, token=self.token)
 
 
 class IncrementJobMetadata(Request, frozen=True, kw_only=True):
@@ -149,10 +159,11 @@ class IncrementJobMetadata(Request, frozen=True, kw_only=True):
     job_id: int
     key: str
     by: int = 1
+    token: int | None = None  # of the lease, where its holder asks
 
     def apply(self, store: Store) -> int:
         """Add it."""
-        return store.jobs.increment_metadata(self.job_id, self.key, self.by)
+        return store.jobs.increment_metadata(self.job_id, self.key, self.by, token=self.token)
 
 
 class GetJob(Request, frozen=True, kw_only=True):
@@ -182,17 +193,17 @@ class GetParentMetadata(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> Inheritance:
         """Read it."""
-        return store.jobs.inheritance(self.parent_id)
+        return store.parents.inheritance(self.parent_id)
 
 
 class ListOpenRuns(Request, frozen=True, kw_only=True):
-    """Reply the unfinished jobs of that kind that have no parent."""
+    """Reply the unfinished jobs of those kinds that have no parent and wait for children."""
 
-    kind: str
+    kinds: tuple[str, ...]
 
     def apply(self, store: Store) -> list[Job]:
         """Read them."""
-        return store.jobs.open_parents(self.kind)
+        return store.parents.open_parents(self.kinds)
 
 
 class AddJobLog(Request, frozen=True, kw_only=True):
@@ -214,15 +225,16 @@ class AddJobLog(Request, frozen=True, kw_only=True):
 
 
 class ClaimJobs(Request, frozen=True, kw_only=True):
-    """Claim up to *limit* due jobs; reply their ``Lease`` records, perhaps none."""
+    """Claim up to *limit* due jobs of a queue, of the kinds in *terms*; reply ``Lease`` records, perhaps none."""
 
-    kind: str
+    queue: str
+    terms: tuple[KindTerms, ...]
     limit: int
     lease_s: float
 
     def apply(self, store: Store) -> list[Lease]:
         """Claim them."""
-        return store.leases.claim(self.kind, self.limit, self.lease_s)
+        return store.claims.claim(self.queue, self.terms, self.limit, self.lease_s)
 
 
 class OfferOnly(Request, frozen=True, kw_only=True):
@@ -232,7 +244,7 @@ class OfferOnly(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> None:
         """Note it."""
-        store.leases.offer_only(self.parent_ids)
+        store.claims.offer_only(self.parent_ids)
 
 
 class CompleteJobs(Request, frozen=True, kw_only=True):
@@ -280,7 +292,7 @@ class ReleaseLeases(Request, frozen=True, kw_only=True):
 
 
 class ReclaimLeases(Request, frozen=True, kw_only=True):
-    """Put back all that a former owner of the database was running; reply how many jobs."""
+    """Put back all that runs, because who runs it is being ended; reply how many jobs."""
 
     def apply(self, store: Store) -> int:
         """Put them back."""
@@ -288,13 +300,26 @@ class ReclaimLeases(Request, frozen=True, kw_only=True):
 
 
 class FallDue(Request, frozen=True, kw_only=True):
-    """End the leases whose deadline has passed, make claimable what is due, and see when the next thing falls due."""
+    """End what has run out of time, fire schedules, make claimable what is due, and see when the next falls due."""
 
     def apply(self, store: Store) -> None:
         """Do it."""
         store.leases.expire()
-        store.leases.promote()
-        store.changes.wake_at = min(store.changes.wake_at, store.leases.next_wake() or math.inf)
+        store.parents.end_overdue()
+        store.schedules.fire_due()
+        store.claims.promote()
+        next_wakes = (store.leases.next_wake(), store.schedules.next_wake())
+        store.changes.wake_at = min(store.changes.wake_at, *(at or math.inf for at in next_wakes))
+
+
+class JudgeParents(Request, frozen=True, kw_only=True):
+    """End the parents that are to end, or make their own step due; reply what each came to."""
+
+    parent_ids: tuple[int, ...] | None = None  # None: all that wait
+
+    def apply(self, store: Store) -> dict[int, State]:
+        """Judge them."""
+        return store.parents.judge(store.parents.waiting() if self.parent_ids is None else self.parent_ids)
 
 
 class CancelRun(Request, frozen=True, kw_only=True):
@@ -304,7 +329,7 @@ class CancelRun(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> int:
         """Cancel them."""
-        return store.jobs.cancel(self.job_id)
+        return store.parents.cancel(self.job_id)
 
 
 class SaveDefinition(Request, frozen=True, kw_only=True):
@@ -325,51 +350,3 @@ class GetDefinition(Request, frozen=True, kw_only=True):
     def apply(self, store: Store) -> StoredDefinition:
         """Read it."""
         return store.definitions.get(self.definition_id)
-
-
-class PutCredential(Request, frozen=True, kw_only=True):
-    """Keep a sealed credential; what waited for it is due again in the same write; reply how many jobs."""
-
-    sealed: SealedCredential
-
-    def apply(self, store: Store) -> int:
-        """Keep it."""
-        return store.credentials.put(self.sealed)
-
-
-class GetCredential(Request, frozen=True, kw_only=True):
-    """Reply one ``SealedCredential``, or None."""
-
-    auth_id: str
-
-    def apply(self, store: Store) -> SealedCredential | None:
-        """Read it."""
-        return store.credentials.get(self.auth_id)
-
-
-class GetCredentialVersion(Request, frozen=True, kw_only=True):
-    """Reply the newest version that the name has had, 0 for none; the next one is sealed for that and one."""
-
-    auth_id: str
-
-    def apply(self, store: Store) -> int:
-        """Read it."""
-        return store.credentials.version(self.auth_id)
-
-
-class ListCredentials(Request, frozen=True, kw_only=True):
-    """Reply all ``CredentialEntry`` records by name."""
-
-    def apply(self, store: Store) -> list[CredentialEntry]:
-        """Read them."""
-        return store.credentials.entries()
-
-
-class RemoveCredential(Request, frozen=True, kw_only=True):
-    """Remove a credential."""
-
-    auth_id: str
-
-    def apply(self, store: Store) -> None:
-        """Remove it."""
-        store.credentials.remove(self.auth_id)

@@ -1,20 +1,18 @@
-"""Owns the judgement of parents: it is told when the children of one have ended, and decides what the parent came to.
+"""Owns the judgement of parents: it is told when one can be judged, and has it end or take its own step.
 
-Holds I9. Events drive it, with a slow sweep as a net; what it says is written to the parent's row and read from there.
+Holds I9. Events drive it, with a slow sweep as a net; what a parent came to is written to its row and read from there.
+The decision is ``engine.policies.judge_parent``'s, made in the transaction that writes it.
 """
 
 from __future__ import annotations
 
 import logging
 
-from ..engine.crawl_jobs import CRAWL
-from ..engine.errors import JobNotFoundError, StoreError, TransitionError
-from ..engine.policies import verdict
-from ..engine.records import Counts, Job, JobError, State
-from ..engine.run_status import RunStatus
+from ..engine.errors import StoreError
+from ..engine.records import State
 from .address import Address
 from .executor_messages import ChildrenEnded, StartMonitoring, Sweep
-from .messages import GetJob, GetRunStatus, ListOpenRuns, UpdateJobStatus
+from .messages import JudgeParents
 from .supervised import Overseer, SupervisedActor
 
 logger = logging.getLogger(__name__)
@@ -31,49 +29,22 @@ class MonitorActor(SupervisedActor):
         """Judge what the message names."""
         match message:
             case StartMonitoring(parent_id=parent_id):
-                self._judge(parent_id)
+                self._judge((parent_id,))
             case ChildrenEnded(parent_ids=parent_ids):
-                for parent_id in parent_ids:
-                    self._judge(parent_id)
+                self._judge(parent_ids)
             case Sweep():
-                self._sweep()
+                self._judge(None)
             case _:
                 self.refuse_unknown(message)
 
-    def _sweep(self) -> None:
+    def _judge(self, parent_ids: tuple[int, ...] | None) -> None:
+        """Judge these parents, or all that wait."""
         try:
-            parents: list[Job] = self._manager.ask(ListOpenRuns(kind=CRAWL))
+            moved: dict[int, State] = self._manager.ask(JudgeParents(parent_ids=parent_ids))
         except StoreError as error:
             logger.warning("the next sweep judges", extra={"cause": str(error)})
             return
-        for parent in parents:
-            self._judge(parent.id)
-
-    def _judge(self, parent_id: int) -> None:
-        try:
-            parent: Job = self._manager.ask(GetJob(job_id=parent_id))
-            status: RunStatus = self._manager.ask(GetRunStatus(job_id=parent_id))
-            if parent.state is not State.WAITING:
-                return
-            state = verdict(status.pages, sealed=parent.sealed, error_tolerance=tolerance_of(parent))
-            if state is None:
-                return
-            error = children_failed(status.pages) if state is State.FAILED else None
-            self._manager.ask(UpdateJobStatus(job_id=parent_id, state=state, error=error))
-        except (JobNotFoundError, TransitionError) as found:  # deleted, or cancelled since it was read
-            logger.debug("parent not judged", extra={"job_id": parent_id, "cause": str(found)})
-        except StoreError as error:
-            logger.warning("the next sweep judges", extra={"job_id": parent_id, "cause": str(error)})
-        else:
-            logger.info("run ended", extra={"job_id": parent_id, "state": str(state)})
-
-
-def tolerance_of(parent: Job) -> float:
-    """Return the share of children that may fail, which a crawl's config names."""
-    config = parent.config
-    return float(config.get("error_tolerance", 1.0)) if isinstance(config, dict) else 1.0
-
-
-def children_failed(counts: Counts) -> JobError:
-    """Return what is written beside a parent that failed."""
-    return JobError(type="children_failed", message=f"{counts.failed} of {counts.total} pages failed")
+        for job_id, state in moved.items():
+            logger.info(
+                "run ended" if state.is_final else "own step due", extra={"job_id": job_id, "state": str(state)}
+            )

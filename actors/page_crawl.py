@@ -45,7 +45,8 @@ from ..engine.run_status import RunStatus
 from ..engine.urls import Scope, UrlScope, url_key
 from .address import Address
 from .browser_messages import ANSWER_SLACK_S, FetchPage
-from .messages import GetCredential, GetDefinition, GetParentMetadata, GetRunStatus, RenewLeases
+from .credential_messages import GetCredential
+from .messages import GetDefinition, GetParentMetadata, GetRunStatus, RenewLeases
 from .page_log import PageLog
 
 logger = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ class PageCrawl:
             token=lease.token,
             state=State.COMPLETED,
             document=document,
-            children=link_jobs(content.links, page, lease.job_id, definition, definition_id),
+            links=link_jobs(content.links, page, lease.job_id, definition, definition_id),
         )
 
     def _again(self, lease: Lease, error: JobError) -> Completion:

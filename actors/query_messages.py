@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..engine.log_queries import LogLine
 from ..engine.queries import FailureCause, JobView, Queries
 from ..engine.records import LogEntry, State, StoredDocument
 from ..engine.store import Store
+from .address import Address
 from .messages import Request
+
+PAGE_OF_LOGS = 5000
 
 
 class Query(Request, frozen=True, kw_only=True):
@@ -58,12 +62,26 @@ class ListFailureCauses(Query, frozen=True, kw_only=True):
 
 
 class ListLogs(Query, frozen=True, kw_only=True):
-    """Reply the log of a job and its children: pairs of a number and a ``LogEntry``."""
+    """Reply lines of the log of a job and all below it, as ``LogLine``; a job that is not there is an error."""
 
     job_id: int
+    level: str = "DEBUG"  # the least
     after_id: int = 0
     limit: int = 1000
 
-    def read(self, queries: Queries) -> list[tuple[int, LogEntry]]:
+    def read(self, queries: Queries) -> list[LogLine]:
         """Read it."""
-        return queries.logs(self.job_id, after_id=self.after_id, limit=self.limit)
+        queries.job(self.job_id)
+        return queries.logs(self.job_id, level=self.level, after_id=self.after_id, limit=self.limit)
+
+
+def all_entries(reader: Address, job_id: int) -> list[LogEntry]:
+    """Return the whole log of a job and all below it, asked for page by page."""
+    entries: list[LogEntry] = []
+    after_id = 0
+    while True:
+        lines: list[LogLine] = reader.ask(ListLogs(job_id=job_id, after_id=after_id, limit=PAGE_OF_LOGS))
+        entries += [line.entry for line in lines]
+        if len(lines) < PAGE_OF_LOGS:
+            return entries
+        after_id = lines[-1].number

@@ -15,6 +15,7 @@ import pykka
 
 from ..engine.changes import Changes
 from ..engine.errors import BequestError
+from ..engine.limits import KindTerms
 from ..engine.records import Completion, JobError, Lease, Record, State
 from ..engine.run_status import RunStatus, status_of
 from ..engine.store import Store
@@ -50,6 +51,10 @@ class Standing(Request, frozen=True, kw_only=True):
         """Return what to do later instead of this, which failed by its own fault, where nobody waits for a reply."""
         raise NotImplementedError
 
+    def supersedes(self, parked: Standing) -> bool:
+        """Whether *parked*, an older message, need not be answered any more."""
+        return False
+
     def deliver(self, result: Any) -> None:  # Any: each message has its own result
         """Pass on the result where nobody waits for a reply."""
 
@@ -71,7 +76,8 @@ class WantJobs(Standing, frozen=True, kw_only=True):
 
     is_repeatable: ClassVar[bool] = True
     worker: pykka.ActorRef[Any]
-    kind: str
+    queue: str
+    terms: tuple[KindTerms, ...]
     limit: int
     lease_s: float
     completions: tuple[Completion, ...] = ()
@@ -80,7 +86,7 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         """End what was done and claim what is due."""
         if self.completions:
             store.leases.complete(self.completions)
-        leases = store.leases.claim(self.kind, self.limit, self.lease_s)
+        leases = store.claims.claim(self.queue, self.terms, self.limit, self.lease_s)
         return Assigned(leases=tuple(leases)) if leases else PARKED
 
     def parked(self) -> WantJobs:
@@ -100,6 +106,10 @@ class WantJobs(Standing, frozen=True, kw_only=True):
     def concerns(self, changes: Changes) -> bool:
         """Whether a job became due."""
         return changes.has_due_work
+
+    def supersedes(self, parked: Standing) -> bool:
+        """Whether *parked* is what the same worker wanted before."""
+        return isinstance(parked, WantJobs) and parked.worker == self.worker
 
     def deliver(self, result: Assigned) -> None:
         """Tell the worker; raises pykka's ``ActorDeadError`` when it has ended."""
@@ -130,6 +140,18 @@ class AwaitSettled(Standing, frozen=True, kw_only=True):
     def concerns(self, changes: Changes) -> bool:
         """Whether the job or a child of it changed."""
         return self.job_id in changes.jobs or self.job_id in changes.parents
+
+
+class AwaitIdle(Standing, frozen=True, kw_only=True):
+    """Reply once no job runs or is due, and no parent is about to end or to take its own step."""
+
+    def apply(self, store: Store) -> Parked | None:
+        """Look."""
+        return None if store.is_idle() else PARKED
+
+    def concerns(self, changes: Changes) -> bool:
+        """Whether a job changed its state."""
+        return bool(changes.moves)
 
 
 class AwaitChange(Standing, frozen=True, kw_only=True):

@@ -6,61 +6,66 @@ Nothing is global: several engines live in one process, no signal handler is tak
 
 from __future__ import annotations
 
-import enum
 import logging
 import os
 import random
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pykka
 
+from ..engine.changes import Ripe
 from ..engine.clock import Clock, SystemClock
 from ..engine.credentials import Credential
-from ..engine.database import MEMORY, Durability, database_at
+from ..engine.database import MEMORY, WAL_BOUND_BYTES, Durability, database_at
 from ..engine.definitions import Definition, check
-from ..engine.errors import BequestError, EngineError, EngineFailedError, EngineStoppedError, ForkError
+from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
 from ..engine.keys import KeySource
-from ..engine.records import Record, SealedCredential
+from ..engine.records import SealedCredential
+from ..engine.retention import Retention
 from ..engine.store import Store
 from .address import Address
 from .alarm import Alarm
-from .executor_messages import ChildrenEnded, StartRun, Sweep, TakeUpRuns
+from .callbacks import CallbackThread
+from .control_messages import StopClaims, TakeOver
+from .engine_options import check_options, slots_of
+from .event_hub import EventHub
+from .executor_messages import ChildrenEnded, GoOn, StartRun, Sweep, TakeUpRuns
+from .given import check_timeout, checked_id
 from .handles import Credentials, Run
+from .health import EngineState, Health
+from .housekeeper import HousekeeperActor, LookAround
+from .housekeeping import Housekeeping, with_archive
+from .housekeeping_messages import CutWal
+from .job_interface import JobInterface
+from .kinds import Kind, Kinds
 from .manager import ManagerActor, Tick
 from .messages import OfferOnly, ReclaimLeases
+from .pruner import Pruner
+from .schedules_handle import Schedules
 from .supervisor import Supervisor
+from .working import Working
+
+if TYPE_CHECKING:
+    from .worker_team import WorkerTeam
 
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 120.0
 
 
-class EngineState(enum.StrEnum):
-    """Where an engine stands."""
-
-    STOPPED = "stopped"
-    RUNNING = "running"
-    FAILED = "failed"  # a part of it kept dying; cause says why
-
-
-class Health(Record, frozen=True, kw_only=True):
-    """What an engine says of itself."""
-
-    state: EngineState
-    cause: str | None = None
-    restarts: int = 0
-
-
-class Engine:
+class Engine(JobInterface, Housekeeping):
     """A durable job engine over one database file, and its crawler.
 
     *path* is a file or ``":memory:"``; *key* opens and seals credentials; *durability* ``"relaxed"`` may lose the
     newest writes at a power cut, never at a kill; *concurrency* is how many pages are fetched at once over all runs;
     *browser* is a Chromium's path, None to look for one; without *resume* unfinished runs rest until ``run`` takes them
-    up. Nothing is opened before ``start``.
+    up; *queues* says how many handlers of a queue run at once (8 unless said otherwise), and names the queues that are
+    worked on although no kind names them; *retention* is pruned by from the start on and every five minutes. Nothing is
+    opened before ``start``.
     """
 
     def __init__(  # noqa: PLR0913 - all but the path by name, each with a default
@@ -72,10 +77,12 @@ class Engine:
         concurrency: int = 4,
         browser: str | None = None,
         resume: bool = True,
+        queues: Mapping[str, int] | None = None,
+        retention: Retention | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if concurrency < 1:
-            raise EngineError(f"concurrency is at least 1, found {concurrency}")
+        check_options(path, concurrency, durability, key, retention, clock)
+        super().__init__(retention)
         self._path = database_at(Path(path) if str(path) != MEMORY else MEMORY)
         self._key = key
         self._durability: Durability = durability
@@ -91,11 +98,15 @@ class Engine:
         self._supervisor: Supervisor | None = None
         self._has_crawlers = False
         self._credentials: Credentials | None = None
+        self._slots = slots_of(queues)
+        self._team: WorkerTeam | None = None
+        self._working = Working()
+        self._kinds = Kinds()
+        self._hub = EventHub()
+        self._callbacks = CallbackThread()
         self.manager = Address("manager")
-        self._executor = Address("executor")
-        self._monitor = Address("monitor")
-        self._reader = Address("reader")
-        self._browser = Address("browser")
+        self._executor, self._monitor = Address("executor"), Address("monitor")
+        self._reader, self._browser = Address("reader"), Address("browser")
 
     def __enter__(self) -> Self:
         self.start()
@@ -104,44 +115,87 @@ class Engine:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        self.stop()
+        if os.getpid() == self._pid:  # a forked child that leaves the block stops nothing, and may be on its way out
+            self.stop()
 
     def start(self) -> None:
         """Open the database as its one owner, start the actors and go on with every unfinished run, unless told not to.
 
-        Raises ``DatabaseOwnedError`` and the other errors of the store; then nothing was started.
+        Raises ``DatabaseOwnedError``, ``ArchiveError`` and the other errors of the store; then nothing was started.
         """
         self._check_process()
         with self._lifecycle:
             if self._store is not None:
                 return
+            if self._retention is not None:
+                self._retention = with_archive(self._retention)
+            self._callbacks.start()
             self._store = Store.open(self._path, clock=self._clock, durability=self._durability)
             try:
                 self._start_actors(self._store)
-                self.manager.ask(ReclaimLeases())
+                self.manager.ask(TakeOver())
+                self._work_on(self._kinds.queues())
                 if not self._resumes:
                     self.manager.ask(OfferOnly(parent_ids=()))
-                elif self._executor.ask(TakeUpRuns(), timeout_s=START_TIMEOUT_S):
+                elif self._executor.ask(TakeUpRuns(), timeout_s=START_TIMEOUT_S) or self.schedules.makes_runs():
                     self._start_crawlers()
+                self.manager.tell(Tick())  # what fell due while no engine ran
             except BaseException:
                 self.stop()
                 raise
 
-    def stop(self) -> None:
-        """Stop all actors, give leases back and close the database; no thread and no process is left on return."""
+    def stop(self, grace_s: float = 0.0) -> None:
+        """Stop all actors, give leases back and close the database; no thread and no process is left on return.
+
+        No job is begun any more; what runs, pages too, is waited for up to *grace_s* seconds and then given up. Another
+        call while this one waits cuts that short to its own. A thread whose handler never returns cannot be ended; it
+        is left to itself, what it does counts for nothing, and ``health`` counts it.
+        """
         self._check_process()
+        check_timeout(grace_s)
+        self._come_to_rest(grace_s)
         with self._lifecycle:
             store, self._store = self._store, None
             if store is None:
                 return
             if self._supervisor is not None:
                 self._supervisor.stop()
+            if self._team is not None:
+                self._team.stop()
+                self._team = None
+            self._hub.stop()
+            self._callbacks.stop()
             if self._alarm is not None:
                 self._alarm.stop()
             store.close()
             self._has_crawlers = False
             self._taken_up = ()
             self._credentials = None
+
+    def run_forever(self, *, grace_s: float = 30.0, notify: bool = False) -> Health:
+        """Start, unless it runs, and run until SIGTERM, SIGINT, or a ``stop`` from elsewhere; return the health then.
+
+        The first signal stops with that grace, the second without. Only the main thread has signals, and gives them
+        back. With *notify* systemd is told, and its watchdog while the manager answers. Raises ``EngineFailedError``,
+        stopped, when a part of the engine kept dying: let the program end and be started again.
+        """
+        from .forever import Forever
+
+        self._check_process()
+        check_timeout(grace_s)
+        return Forever(self, self._clock, grace_s=grace_s, environment=os.environ if notify else {}).run()
+
+    def _come_to_rest(self, grace_s: float) -> None:
+        """Have nothing begun any more, and wait for what runs, while those who do it can still report."""
+        if self.health().state is not EngineState.RUNNING:
+            return
+        try:
+            self.manager.ask(StopClaims())
+        except BequestError:
+            logger.debug("the manager is not there; what runs is waited for all the same")
+        if self._team is not None:
+            self._team.drain()
+        self._working.wait_for_rest(grace_s)
 
     def run(self, definition: Definition, *, key: str | None = None) -> Run:
         """Start a run of *definition*; on return it is durable and its first pages are due.
@@ -161,7 +215,7 @@ class Engine:
     def find_run(self, job_id: int) -> Run:
         """Return the handle of a run by the id of its parent job."""
         self._check_process()
-        return Run(job_id, self.manager, self._reader)
+        return Run(checked_id(job_id), self.manager, self._reader)
 
     @property
     def credentials(self) -> Credentials:
@@ -170,6 +224,12 @@ class Engine:
         if self._credentials is None:
             raise EngineStoppedError
         return self._credentials
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules, which make jobs and runs while the engine runs."""
+        self._check_running()
+        return Schedules(self.manager, self._reader, self._kinds, self._clock, self._start_crawlers)
 
     def log_in(self, message: Any) -> Any:
         """Have the browser take the steps of a ``Login`` and return the cookies; raises ``LoginFailedError``."""
@@ -182,12 +242,18 @@ class Engine:
     def health(self) -> Health:
         """Return whether all parts of the engine live."""
         self._check_process()
-        supervisor = self._supervisor
-        if self._store is None or supervisor is None:
-            return Health(state=EngineState.STOPPED)
-        if supervisor.cause is not None:
-            return Health(state=EngineState.FAILED, cause=supervisor.cause, restarts=supervisor.restarts)
-        return Health(state=EngineState.RUNNING, restarts=supervisor.restarts)
+        supervisor, store = self._supervisor, self._store
+        if store is None or supervisor is None:
+            return Health(state=EngineState.STOPPED, abandoned=self._working.abandoned())
+        wal_bytes = store.wal_bytes
+        return Health(
+            state=EngineState.RUNNING if supervisor.cause is None else EngineState.FAILED,
+            cause=supervisor.cause,
+            restarts=supervisor.restarts,
+            abandoned=self._working.abandoned(),
+            wal_bytes=wal_bytes if wal_bytes > WAL_BOUND_BYTES else None,
+            backup=self._backup,
+        )
 
     def _start_actors(self, store: Store) -> None:
         from .executor import ExecutorActor
@@ -200,17 +266,26 @@ class Engine:
         self._credentials = Credentials(self.manager, self._key, self._clock, database_id)
 
         def start_manager() -> pykka.ActorRef[Any]:
-            return ManagerActor.start(supervisor, store, wake_at=alarm.set, on_settled=self._tell_monitor)
+            return ManagerActor.start(
+                supervisor,
+                store,
+                wake_at=alarm.set,
+                on_ripe=self._tell_ripe,
+                on_lost=self._tell_workers,
+                publish=self._hub.publish,
+            )
 
         supervisor.start()
         supervisor.add(self.manager, start_manager, resume=(ReclaimLeases(), Tick()), carries_others=True)
         supervisor.add(self._monitor, lambda: MonitorActor.start(supervisor, self.manager), resume=(Sweep(),))
         supervisor.add(
             self._executor,
-            lambda: ExecutorActor.start(supervisor, self.manager, self._monitor, self._clock),
+            lambda: ExecutorActor.start(supervisor, self.manager, self._monitor, self._kinds, self._clock),
             resume=(TakeUpRuns(),),
         )
         self._start_reader(supervisor)
+        self._pruner = Pruner(self.manager, self._reader, self._clock)
+        self._start_housekeeper(supervisor, self._pruner)
         alarm.start()
 
     def _start_reader(self, supervisor: Supervisor) -> None:
@@ -219,7 +294,36 @@ class Engine:
             return
         from .reader import ReaderActor
 
-        supervisor.add(self._reader, lambda: ReaderActor.start(supervisor, self._path, self._clock))
+        supervisor.add(
+            self._reader,
+            lambda: ReaderActor.start(supervisor, self._path, self._clock, cut_wal=lambda: self.manager.ask(CutWal())),
+        )
+
+    def _start_housekeeper(self, supervisor: Supervisor, pruner: Pruner) -> None:
+        retention = self._retention
+        if retention is not None:
+            supervisor.add(
+                self._housekeeper, lambda: HousekeeperActor.start(supervisor, pruner, retention, self._clock)
+            )
+
+    def _work_on(self, queues: set[str]) -> None:
+        """Have *queues* worked on, and those that *slots* were given for; the team begins with the first kind."""
+        if self._team is None and queues:
+            from .worker import WorkerActor
+            from .worker_team import WorkerTeam
+
+            supervisor = self._running_supervisor()
+            self._team = WorkerTeam(
+                lambda **own: WorkerActor.start(supervisor, self.manager, self._kinds, **own),
+                supervisor,
+                self._kinds,
+                slots=self._slots,
+                clock=self._clock,
+                working=self._working,
+            )
+            self._team.start()
+        if self._team is not None:
+            self._team.work_on(queues | self._slots.keys())
 
     def _start_crawlers(self) -> None:
         with self._lifecycle:
@@ -234,7 +338,7 @@ class Engine:
                 supervisor.add(
                     Address(f"crawler {number}"),
                     lambda: ChildCrawlerActor.start(
-                        supervisor, self.manager, self._browser, clock=self._clock, jitter=jitter
+                        supervisor, self.manager, self._browser, clock=self._clock, jitter=jitter, working=self._working
                     ),
                 )
             self._has_crawlers = True
@@ -256,18 +360,29 @@ class Engine:
     def _open_seal(self, sealed: SealedCredential) -> Credential:
         return self.credentials.vault().open(sealed)
 
-    def _tell_monitor(self, parent_ids: tuple[int, ...]) -> None:
-        try:
-            self._monitor.tell(ChildrenEnded(parent_ids=parent_ids))
-        except BequestError:
-            logger.debug("the monitor is not there; its sweep judges", extra={"parents": list(parent_ids)})
+    def _kind_added(self, kind: Kind[Any, Any]) -> None:
+        self._check_process()
+        with self._lifecycle:
+            if self._store is not None:
+                self._work_on({kind.terms.queue})
+
+    def _tell_workers(self, job_ids: frozenset[int]) -> None:
+        team = self._team
+        if team is not None:
+            team.lose(job_ids)
+
+    def _tell_ripe(self, ripe: Ripe) -> None:
+        """Tell who acts on it; a sweep makes up for what does not arrive."""
+        if ripe.to_judge:
+            self._monitor.tell_if_there(ChildrenEnded(parent_ids=ripe.to_judge))
+        if ripe.to_go_on:
+            self._executor.tell_if_there(GoOn(parent_ids=ripe.to_go_on))
 
     def _ring(self) -> None:
-        for address, message in ((self.manager, Tick()), (self._monitor, Sweep())):
-            try:
-                address.tell(message)
-            except BequestError:
-                logger.debug("rung for an actor that is not there", extra={"message_type": type(message).__name__})
+        self.manager.tell_if_there(Tick())
+        self._monitor.tell_if_there(Sweep())
+        if self._retention is not None:
+            self._housekeeper.tell_if_there(LookAround())
 
     def _running_supervisor(self) -> Supervisor:
         if self._supervisor is None or self._store is None:

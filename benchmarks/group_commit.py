@@ -20,9 +20,11 @@ from report import line, rate_of
 from bequest import Engine
 from bequest.actors.messages import CreateJob, CreateJobs
 from bequest.actors.standing_messages import Assigned, WantJobs
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, NewJob, State
 
 ROUNDS = 5
+TERMS = (KindTerms(kind="noop"),)
 JOB = NewJob(kind="noop", config={"n": 1})
 
 
@@ -85,7 +87,14 @@ class Worker(pykka.ThreadingActor):
             self._done.set()
 
     def _want(self, completions: tuple[Completion, ...]) -> None:
-        want = WantJobs(worker=self.actor_ref, kind="noop", limit=self._batch, lease_s=60.0, completions=completions)
+        want = WantJobs(
+            worker=self.actor_ref,
+            queue="default",
+            terms=TERMS,
+            limit=self._batch,
+            lease_s=60.0,
+            completions=completions,
+        )
         self._engine.manager.tell(want)
 
 

@@ -10,14 +10,17 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
-from ..engine.crawl_jobs import PAGE
+from ..engine.crawl_jobs import PAGE, RUN
+from ..engine.log_levels import LEVELS
+from ..engine.log_queries import LogLine
 from ..engine.queries import JobView, Queries
 from ..engine.records import Job, LogEntry, State
 from ..engine.run_status import status_of
+from ..engine.steps import CRAWL
 from .options import database_option, job_argument, json_option
 from .reading import AT_ONCE, paged, reading
 from .terminal import Exit, Terminal, pass_terminal
-from .words import moment, what
+from .words import by_state, moment, what
 
 SHOWN_CHILDREN = 20
 LEVEL_STYLES = {"WARNING": "yellow", "ERROR": "red"}
@@ -93,20 +96,28 @@ def job(terminal: Terminal, job_id: int, database: Path, as_json: bool) -> int:
     return Exit.DONE
 
 
-@click.command()
+@click.command(short_help="Print the log of a job and all below it, oldest first.")
 @job_argument
+@click.option(
+    "--level",
+    default=LEVELS[0],
+    metavar="LEVEL",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    help=f"The least to show: {', '.join(LEVELS)}.",
+)
+@click.option("--after", "after_id", type=int, default=0, metavar="NUMBER", help="Only lines with a higher number.")
 @database_option
 @json_option
 @pass_terminal
-def logs(terminal: Terminal, job_id: int, database: Path, as_json: bool) -> int:
-    """Print the log of a job and its children, oldest first."""
+def logs(terminal: Terminal, /, job_id: int, level: str, after_id: int, database: Path, as_json: bool) -> int:
+    """Print the log of a job and all below it, oldest first; --json with each line's number."""
     with reading(database) as queries:
         queries.job(job_id)
-        for entry in entries_of(queries, job_id):
+        for number, entry in lines_of(queries, job_id, level=level, after_id=after_id):
             if not terminal.is_heard:
                 break
             if as_json:
-                terminal.json(msgspec.to_builtins(entry))
+                terminal.json({"number": number, **msgspec.to_builtins(entry)})
             else:
                 terminal.print(log_line(entry), style=LEVEL_STYLES.get(entry.level, ""))
     return Exit.DONE
@@ -124,7 +135,8 @@ def show_job(terminal: Terminal, view: JobView, session: str) -> None:
         "parent": "" if shown.parent_id is None else str(shown.parent_id),
         "session": session,
         "metadata": ", ".join(f"{key}={value}" for key, value in shown.metadata.items()),
-        "attempts": f"{shown.attempts} of {shown.max_attempts}" if shown.kind == PAGE else "",
+        "attempts": f"{shown.attempts} of {shown.max_attempts}" if shown.attempts or shown.kind == PAGE else "",
+        "due": f"{moment(shown.run_at)} UTC" if shown.state is State.PENDING else "",
         "error": "" if shown.error is None else f"{shown.error.type}: {shown.error.message}",
         "children": ", ".join(f"{count} {name}" for name, count in counts) if pages.total else "",
         "created": f"{moment(shown.created_at)} UTC",
@@ -149,7 +161,7 @@ def show_children(terminal: Terminal, children: list[JobView], found: dict[int, 
 def sessions(queries: Queries, job_id: int) -> dict[int, Session]:
     """Return which session a job and its children looked for last, as their logs say."""
     found: dict[int, Session] = {}
-    for entry in entries_of(queries, job_id):
+    for _, entry in lines_of(queries, job_id):
         if entry.message == "auth_id found":
             found[entry.job_id] = Session(str(entry.fields["auth_id"]), f"from {entry.fields['source']}")
         elif entry.message == "auth_id not found":
@@ -165,7 +177,9 @@ def session_of(shown: Job, found: dict[int, Session]) -> str:
     if auth_id:
         return f"{auth_id} (in its metadata, for its children)"
     named = shown.config.get("auth_id") if isinstance(shown.config, dict) else None
-    return f"{named} (in its definition; its metadata names none)" if named else "none"
+    if named:
+        return f"{named} (in its definition; its metadata names none)"
+    return "none" if shown.kind in (CRAWL, RUN) else ""  # of other kinds nothing is asked for with a session
 
 
 def waiting_for(shown: Job) -> str:
@@ -173,10 +187,13 @@ def waiting_for(shown: Job) -> str:
     return f", for credential {shown.waits_for}" if shown.waits_for else ""
 
 
-def entries_of(queries: Queries, job_id: int) -> Iterator[LogEntry]:
-    """Yield the log of a job and its children, oldest first."""
-    numbered = paged(lambda after_id: queries.logs(job_id, after_id=after_id, limit=AT_ONCE), lambda found: found[0])
-    return (entry for _, entry in numbered)
+def lines_of(queries: Queries, job_id: int, *, level: str = LEVELS[0], after_id: int = 0) -> Iterator[LogLine]:
+    """Yield the log of a job and all below it, oldest first."""
+
+    def read(last_id: int) -> list[LogLine]:
+        return queries.logs(job_id, level=level, after_id=max(last_id, after_id), limit=AT_ONCE)
+
+    return paged(read, lambda line: line.number)
 
 
 def row_of(view: JobView) -> tuple[str, ...]:
@@ -190,7 +207,7 @@ def row_of(view: JobView) -> tuple[str, ...]:
 def as_builtins(view: JobView) -> dict[str, Any]:
     """Return a job as JSON shows it."""
     shown: dict[str, Any] = msgspec.to_builtins(view.job)
-    return {**shown, "children": msgspec.to_builtins(view.children)}
+    return {**shown, "children": by_state(view.children)}
 
 
 def log_line(entry: LogEntry) -> str:

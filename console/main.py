@@ -16,6 +16,7 @@ from ..engine.errors import BequestError
 from .auth import auth
 from .crawl import crawl, run
 from .demo import demo
+from .housekeeping import backup, integrity, prune
 from .inspect import job, jobs, logs
 from .keys import ConsoleKey
 from .setup import browser, doctor
@@ -43,7 +44,7 @@ def commands() -> None:
     """
 
 
-for command in (demo, crawl, run, auth, jobs, job, logs, browser, doctor):
+for command in (demo, crawl, run, auth, jobs, job, logs, backup, prune, integrity, browser, doctor):
     commands.add_command(command)
 
 

@@ -19,15 +19,17 @@ from ..engine.database_file import is_missing
 from ..engine.definitions import Definition, definition_digest
 from ..engine.errors import BrowserNotFoundError, StoreError
 from ..engine.queries import FailureCause
-from ..engine.records import Record, State
+from ..engine.records import CHILDREN_FAILED, Record, State
 from ..engine.run_status import RunStatus
+from ..engine.run_steps import parts_of
+from ..engine.steps import CRAWL
 from ..engine.urls import host_of
 from .auth import announce_key, check_key
 from .export import check_export, export_documents
 from .options import advised
 from .reading import reading
 from .terminal import Exit, Terminal
-from .words import counted
+from .words import by_state, counted
 
 REFRESH_S = 0.25  # between two looks at a run that goes on
 
@@ -76,11 +78,12 @@ def check_browser() -> None:
 
 def check_session(terminal: Terminal, order: Order) -> None:
     """Raise ``VaultError`` for a key that cannot seal the new session, or does not open the one that is named."""
+    auth_id = with_session(order.definition).auth_id
     if order.credential is not None:
         terminal.key.check(order.database)
-    elif order.definition.auth_id is not None and not is_missing(Path(database_at(order.database))):
+    elif auth_id is not None and not is_missing(Path(database_at(order.database))):
         with reading(order.database) as queries:
-            sealed = queries.credential(order.definition.auth_id)
+            sealed = queries.credential(auth_id)
         if sealed is not None:
             check_key(terminal, sealed)
 
@@ -121,7 +124,7 @@ def summarize(terminal: Terminal, order: Order, run: Run, status: RunStatus, exp
                 "run": status.job_id,
                 "state": status.state,
                 "is_stalled": status.is_stalled,
-                "pages": msgspec.to_builtins(status.pages),
+                "steps" if status.has_steps else "pages": by_state(status.pages),
                 "failures": msgspec.to_builtins(causes),
                 "database": readable(order.database),
                 "exported": exported,
@@ -139,7 +142,8 @@ def tell(terminal: Terminal, order: Order, status: RunStatus, causes: list[Failu
     """Print the summary for people."""
     pages = status.pages
     state = "stalled" if status.is_stalled else str(status.state)
-    terminal.print(f"run {status.job_id} {state}: {counted(pages.completed, 'page')} stored in {order.database}")
+    unit, end = ("step", "completed") if status.has_steps else ("page", "stored")
+    terminal.print(f"run {status.job_id} {state}: {counted(pages.completed, unit)} {end} in {order.database}")
     if exported is not None:
         terminal.print(f"{counted(exported, 'document')} exported to {order.export}", indent=2)
     others = (("failed", pages.failed), ("waiting", pages.waiting), ("cancelled", pages.cancelled))
@@ -153,15 +157,20 @@ def tell(terminal: Terminal, order: Order, status: RunStatus, causes: list[Failu
 
 def why_not_done(order: Order, status: RunStatus, causes: list[FailureCause]) -> str:
     """Return why a run did not do what was asked, and what to do."""
-    run, pages, definition = f"run {status.job_id}", status.pages, order.definition
+    run, pages = f"run {status.job_id}", status.pages
     if status.is_stalled:
-        waits = f"{run} is stalled, {counted(pages.waiting, 'page')} waiting for credential {definition.auth_id!r}"
+        left = "what is left of it" if status.has_steps else counted(pages.waiting, "page")
+        waits = f"{run} is stalled, {left} waiting for credential {with_session(order.definition).auth_id!r}"
         return f"{waits}; {how_to_go_on(order)} and give the same command again"
     if status.state is State.CANCELLED:
         return f"{run} was cancelled"
+    if status.error is not None and status.error.type != CHILDREN_FAILED:
+        return f"{run} failed: {status.error.message}"
+    if status.has_steps:
+        return f"{run} failed: {pages.failed} of {counted(pages.total, 'step')} failed"
     if pages.completed:
-        reason = "too many pages failed" if status.error is None else status.error.message
-        return f"{run} failed: {reason}, more than its error_tolerance of {definition.error_tolerance:g} allows"
+        share = f"{pages.failed} of {counted(pages.total, 'page')} failed"
+        return f"{run} failed: {share}, more than its error_tolerance of {order.definition.error_tolerance:g} allows"
     return f"{run} fetched nothing: {causes[0].message if causes else 'there was no page to fetch'}"
 
 
@@ -169,9 +178,16 @@ def how_to_go_on(order: Order) -> str:
     """Return how the session of a stalled run is put right."""
     if order.cookies is not None:
         return f"log in again, export the cookies to {shlex.quote(str(order.cookies))}"
-    host = host_of(order.definition.start_urls[0])
-    name = shlex.quote(order.definition.auth_id or "NAME")
-    return f"store one that works with {advised(f'auth add {name} FILE --site {host}', order.database)}"
+    crawl = with_session(order.definition)
+    name = shlex.quote(crawl.auth_id or "NAME")
+    site = host_of(crawl.start_urls[0])
+    return f"store one that works with {advised(f'auth add {name} FILE --site {site}', order.database)}"
+
+
+def with_session(definition: Definition) -> Definition:
+    """Return the first crawl of a definition that names a session; that itself where it has no steps."""
+    crawls = [definition.of_step(part.step, part.key) for part in parts_of(definition) if part.step.kind == CRAWL]
+    return next((crawl for crawl in crawls if crawl.auth_id is not None), definition)
 
 
 def readable(path: Path) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..engine.outcomes import place
-from ..engine.records import Job
+from ..engine.records import Counts, Job, State
 from ..engine.run_status import RunStatus
 
 SHOWN_URLS = 3
@@ -37,6 +37,8 @@ def moment(at: float) -> str:
 def standing(status: RunStatus) -> str:
     """Return where a run stands, in a few words."""
     pages = status.pages
+    if status.has_steps:
+        return standing_of_steps(pages)
     parts = [f"{pages.completed} of {counted(pages.total, 'page')} stored"]
     for name, count in (
         ("running", pages.running),
@@ -48,6 +50,20 @@ def standing(status: RunStatus) -> str:
         if count:
             parts.append(f"{count} {name}")
     return ", ".join(parts)
+
+
+def standing_of_steps(steps: Counts) -> str:
+    """Return where a run with steps stands; one that waits for its pages is under way."""
+    parts = [f"{counted(steps.completed, 'step')} completed"]
+    for name, count in (("under way", steps.unfinished), ("failed", steps.failed), ("cancelled", steps.cancelled)):
+        if count:
+            parts.append(f"{count} {name}")
+    return ", ".join(parts)
+
+
+def by_state(counts: Counts) -> dict[str, int]:
+    """Return how many children there are in each state."""
+    return {str(state): getattr(counts, state) for state in State}
 
 
 def what(shown: Job) -> str:

@@ -1,22 +1,70 @@
-"""Owns the note of what one group of writes touched, from which the manager sees whom to tell after the commit."""
+"""Owns the note of what one group of writes did, from which it is seen whom to tell after the commit."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Move(NamedTuple):
+    """A job that changed its state; a new one has no old state, a deleted one no new one."""
+
+    job_id: int
+    parent_id: int | None
+    queue: str
+    kind: str
+    old: int | None  # positions in engine.records.STATES
+    new: int | None
+
+
+class Ripe(NamedTuple):
+    """Parents for which something is to be done."""
+
+    to_judge: tuple[int, ...]  # sealed: they end, or take their own step
+    to_go_on: tuple[int, ...]  # not sealed: their next step is due
+
+
+class Mark(NamedTuple):
+    """What was noted at some point."""
+
+    moves: int
+    lost_leases: frozenset[int]
 
 
 class Changes:
-    """What was touched since the last ``clear()``; too much is harmless, too little is not."""
+    """What was done since the last ``clear()``.
+
+    *moves* and *lost_leases* are exact; of the rest too much is harmless, too little is not.
+    """
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         """Forget all."""
-        self.jobs: set[int] = set()  # state, progress or number of children changed
+        self.moves: list[Move] = []  # in order
+        self.jobs: set[int] = set()  # state or progress changed
         self.parents: set[int] = set()  # children came, or changed their state
+        self.lost_leases: set[int] = set()  # running jobs that were cancelled
         self.has_due_work = False  # a job became claimable
         self.wake_at = math.inf  # the earliest time that something falls due or a lease ends; seconds since the epoch
+
+    def move(self, moves: Iterable[Move]) -> None:
+        """Note that jobs changed their state."""
+        noted = list(moves)
+        self.moves += noted
+        self.jobs.update([move.job_id for move in noted])
+        self.parents.update([move.parent_id for move in noted if move.parent_id is not None])
+
+    def mark(self) -> Mark:
+        """Return where the note stands, for ``undo``."""
+        return Mark(len(self.moves), frozenset(self.lost_leases))
+
+    def undo(self, mark: Mark) -> None:
+        """Forget what was noted after *mark*, because it was undone."""
+        del self.moves[mark.moves :]
+        self.lost_leases = set(mark.lost_leases)
 
     def note_due(self, run_at: float, now: float) -> None:
         """Note that a pending job is claimable from *run_at* on."""
@@ -24,14 +72,3 @@ class Changes:
             self.has_due_work = True
         else:
             self.wake_at = min(self.wake_at, run_at)
-
-    def touch(self, job_id: int, parent_id: int | None) -> None:
-        """Note that a job changed its state."""
-        self.jobs.add(job_id)
-        if parent_id is not None:
-            self.parents.add(parent_id)
-
-    @property
-    def touched(self) -> set[int]:
-        """All jobs whose picture, with that of their children, may differ."""
-        return self.jobs | self.parents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -17,6 +18,13 @@ class Clock(Protocol):
         """Return seconds from an arbitrary origin that no clock change moves."""
         ...
 
+    def on_set(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have *wake* called whenever a person moves this clock, on that person's thread; return what ends that.
+
+        A clock that nobody moves but time itself calls nobody: who waits for a time on it waits just so long.
+        """
+        ...
+
 
 class SystemClock:
     """The time of this machine."""
@@ -28,3 +36,7 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds from an arbitrary origin that no clock change moves."""
         return time.monotonic()
+
+    def on_set(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call nobody: a machine does not say when its clock is set."""
+        return lambda: None

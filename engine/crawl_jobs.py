@@ -8,10 +8,12 @@ import msgspec
 
 from .definitions import Definition
 from .records import Json, KeyScope, NewJob, Record, State
+from .steps import CRAWL
 from .urls import Scope, UrlScope, is_page_url, url_key
 
-CRAWL = "crawl"
 PAGE = "page"
+RUN = "run"  # the kind of the parent of a run with steps
+RUN_KINDS = frozenset({CRAWL, RUN})
 
 
 class PageConfig(Record, frozen=True, kw_only=True):
@@ -21,17 +23,39 @@ class PageConfig(Record, frozen=True, kw_only=True):
     depth: int  # links followed from a seed; seeds are 0
 
 
+def run_job(definition: Definition, *, key: str | None) -> NewJob:
+    """Return the parent of a run: of its pages where it is one crawl, else of the jobs of its steps.
+
+    With a *key* a second one like it is refused while the first is unfinished.
+    """
+    if definition.is_one_crawl:
+        return parent_job(definition, key=key)
+    return NewJob(
+        kind=RUN,
+        queue=RUN,
+        config=msgspec.to_builtins(definition),
+        state=State.WAITING,
+        key=key,
+        key_scope=KeyScope.FOREVER if key is None else KeyScope.UNFINISHED,
+        max_child_failures=0,
+        end_within_s=definition.timeout_s,
+    )
+
+
 def parent_job(definition: Definition, *, key: str | None) -> NewJob:
-    """Return the parent of a run: waiting, so that nothing can claim it, and bound to the definition's limits.
+    """Return the parent of a crawl: waiting, so that nothing can claim it, and bound to the definition's limits.
 
     With a *key* a second one like it is refused while the first is unfinished.
     """
     return NewJob(
         kind=CRAWL,
+        queue=CRAWL,
         config=msgspec.to_builtins(definition),
         state=State.WAITING,
         key=key,
         key_scope=KeyScope.FOREVER if key is None else KeyScope.UNFINISHED,
+        max_child_failures=float(definition.error_tolerance),
+        end_within_s=definition.timeout_s,
         child_limit=definition.max_pages,
         child_concurrency=definition.concurrency,
     )
@@ -88,6 +112,7 @@ def _page_job(
 ) -> NewJob:
     return NewJob(
         kind=PAGE,
+        queue=CRAWL,
         config=msgspec.to_builtins(PageConfig(url=url, depth=depth)),
         metadata=dict(metadata),
         definition_id=definition_id,

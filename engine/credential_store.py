@@ -11,7 +11,8 @@ import msgspec
 from .changes import Changes
 from .database import Database, Row
 from .errors import CredentialError, CredentialNotFoundError
-from .records import CredentialEntry, SealedCredential
+from .job_rows import MOVED_COLUMNS, moves_from
+from .records import CredentialEntry, SealedCredential, State
 
 ENTRY_COLUMNS = "auth_id, version, key_id, sites_json, updated_at"
 
@@ -94,11 +95,10 @@ class CredentialStore:
     def _wake(self, auth_id: str) -> int:
         rows = self._database.rows(
             "UPDATE job SET state = 0, is_due = 1, waits_for = NULL, run_at = ?2 WHERE waits_for = ?1"
-            " RETURNING id, parent_id",
+            f" RETURNING {MOVED_COLUMNS}",
             (auth_id, self._database.now),
         )
-        for job_id, parent_id in rows:
-            self._changes.touch(job_id, parent_id)
+        self._changes.move(moves_from(rows, State.WAITING, State.PENDING))
         if rows:
             self._changes.has_due_work = True
         return len(rows)

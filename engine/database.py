@@ -16,13 +16,17 @@ from typing import Any, Literal, Self
 import apsw
 
 from .clock import Clock
-from .errors import CommitInDoubtError, DatabaseCorruptError, ForkError, StoreError
+from .errors import BackupError, CommitInDoubtError, DatabaseCorruptError, DeadlineError, ForkError, StoreError
+from .read_deadline import ReadDeadline
 
 Durability = Literal["full", "relaxed"]
 Value = str | int | float | bytes | None
 Row = tuple[Any, ...]  # Any: as SQLite gives it
 
 CHECKPOINT_PAGES = 1000  # of the WAL, then it is written back
+WAL_BOUND_BYTES = 64 * 1024**2  # then long reads give way, and the file is cut short as soon as nobody reads
+FRAME_BYTES = 4096 + 24  # a page in the WAL, https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+LOOK_EVERY = 20_000  # steps of SQLite's machine between two looks at the time, some milliseconds
 BUSY_TIMEOUT_MS = 5_000  # a reader that takes part in recovery holds the file for an instant
 MEMORY = ":memory:"
 
@@ -42,8 +46,11 @@ class Database:
         self._reopen_with = reopen_with
         self._pid = os.getpid()
         self._in_group = False
-        self._wal_pages = 0
         self._must_reopen = False
+        self._wal = Path(f"{connection.filename}-wal") if connection.filename else None
+        self._wal_pages = 0  # that are to be written back
+        self._is_wal_empty = False  # a former owner may have left one
+        self._copies: list[Copy] = []
 
     @classmethod
     def open(cls, path: str, *, durability: Durability, clock: Clock) -> Self:
@@ -93,6 +100,20 @@ class Database:
             raise CommitInDoubtError(f"{CommitInDoubtError.__doc__} (SQLite: {_named(error)})") from error
 
     @contextmanager
+    def loose_group(self) -> Generator[None]:
+        """Run the block as one transaction in which foreign keys are neither looked at nor followed.
+
+        What refers to a row that it deletes stays; whoever deletes it answers for what then refers to nothing.
+        """
+        self.script("PRAGMA foreign_keys=OFF")
+        try:
+            with self.group():
+                yield
+        finally:
+            with suppress(StoreError):  # in doubt, and so opened again, where they are in force
+                self.script("PRAGMA foreign_keys=ON")
+
+    @contextmanager
     def savepoint(self) -> Generator[None]:
         """Run the block so that it is undone alone when it raises."""
         self._check_transaction()
@@ -136,9 +157,16 @@ class Database:
         """How many rows this connection has changed, triggers included."""
         return self._connection.total_changes()
 
+    @property
+    def is_wal_over(self) -> bool:
+        """Whether more of the WAL than its bound could not be written back: somebody reads an old state of the file."""
+        return self._wal_pages * FRAME_BYTES > WAL_BOUND_BYTES
+
     def checkpoint(self) -> None:
-        """Write the WAL back when it has grown past its bound; a failure is left to the next time."""
-        if self._wal_pages >= CHECKPOINT_PAGES:
+        """Write the WAL back when it has grown; a failure is left to the next time, and a reader is not waited for."""
+        if self.is_wal_over:
+            self.truncate_wal()
+        elif self._wal_pages >= CHECKPOINT_PAGES:
             self._try_checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def truncate_wal(self) -> None:
@@ -146,10 +174,39 @@ class Database:
 
         A reader in the way is not waited for: the next time will do.
         """
-        if self._wal_pages:
+        if not self._is_wal_empty:
             self._connection.set_busy_timeout(0)
-            self._try_checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._is_wal_empty = self._try_checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+
+    @contextmanager
+    def deadline(self, seconds: float, *, gives_way: bool) -> Generator[None]:
+        """End what the block reads after so many *seconds* with ``DeadlineError``, and its view of the file with it.
+
+        A read that *gives_way* also ends, when it takes long, for a WAL over its bound: that is cut short only then.
+        """
+        until = ReadDeadline(self._clock, seconds, gives_way_to=(lambda: self.is_wal_large) if gives_way else None)
+        self._connection.set_progress_handler(until.is_over, LOOK_EVERY)
+        try:
+            yield
+        except StoreError as error:
+            if until.why is not None:
+                raise DeadlineError(f"asked to read the database, found {until.why}; ask for less at once") from error
+            raise
+        finally:
+            self._connection.set_progress_handler(None)
+
+    def copy_to(self, path: str) -> Copy:
+        """Begin to copy all of the database into the empty file at *path*; raises ``BackupError``."""
+        self._check_process()
+        copy = Copy(self._connection, path)
+        self._copies = [*(one for one in self._copies if not one.is_closed), copy]
+        return copy
+
+    @property
+    def clock_lead(self) -> float:
+        """How far the clock on the wall is ahead of the seconds that have passed; it changes when that clock is set."""
+        return self._clock.now() - self._clock.monotonic()
 
     def interrupt(self) -> None:
         """Make what another thread runs on this connection end with an error."""
@@ -163,10 +220,11 @@ class Database:
         self._check_process()
         if self._reopen_with is None or self._reopen_with[0] == MEMORY:
             self._undo()
+            self.script("PRAGMA foreign_keys=ON")
         else:
             self.rollbacks += 1
             self._must_reopen = True
-            self._connection.close(force=True)
+            self._close_connection()
             with _translated("open the database again"):
                 self._connection = _connect(*self._reopen_with)
             self._watch_wal()
@@ -181,6 +239,11 @@ class Database:
 
     def abandon(self) -> None:
         """Close a file that turned out not to be ours to write; not even its WAL is written back."""
+        self._close_connection()
+
+    def _close_connection(self) -> None:
+        for copy in self._copies:
+            copy.close()
         self._connection.close(force=True)
 
     def _undo(self) -> None:
@@ -191,16 +254,31 @@ class Database:
                 self._connection.execute("ROLLBACK")
             self._must_reopen = False
 
-    def _try_checkpoint(self, mode: int) -> None:
+    def _try_checkpoint(self, mode: int) -> bool:
+        """Write back what can be; return whether that was all."""
         try:
             left, done = self._connection.wal_checkpoint(mode=mode)
         except apsw.Error:
-            return  # the WAL stays as it is, with all that was acknowledged
+            return False  # the WAL stays as it is, with all that was acknowledged
         self._wal_pages = max(0, left - done)
+        return not self._wal_pages
+
+    @property
+    def is_wal_large(self) -> bool:
+        """Whether the WAL's file is over its bound; any thread may ask."""
+        return self.wal_bytes > WAL_BOUND_BYTES
+
+    @property
+    def wal_bytes(self) -> int:
+        """The size of the WAL's file, 0 where there is none; any thread may ask."""
+        try:
+            return 0 if self._wal is None else self._wal.stat().st_size
+        except OSError:
+            return 0
 
     def _watch_wal(self) -> None:
         def hook(_connection: apsw.Connection, _name: str, pages: int) -> int:
-            self._wal_pages = pages
+            self._wal_pages, self._is_wal_empty = pages, False
             return apsw.SQLITE_OK
 
         self._connection.set_wal_hook(hook)
@@ -214,6 +292,49 @@ class Database:
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
             raise ForkError
+
+
+class Copy:
+    """A copy of a database into a file of its own, so many pages at a time; used by the connection's thread.
+
+    What that connection writes meanwhile is in the copy. What another one writes makes it begin anew, unless the
+    connection reads in a transaction of its own all the while. Nothing of it is durable before the file is synced.
+    """
+
+    def __init__(self, source: apsw.Connection, path: str) -> None:
+        self.is_closed = False
+        self._path = path
+        self._to_close: list[apsw.Backup | apsw.Connection] = []
+        with self._translated():
+            target = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+            self._to_close.append(target)
+            _run_all(target, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA mmap_size=0")
+            self._backup = target.backup("main", source, "main")
+            self._to_close.append(self._backup)
+
+    def step(self, pages: int) -> tuple[int, int]:
+        """Copy so many more pages; return how many are copied and how many there are. Raises ``BackupError``."""
+        if self.is_closed:
+            raise BackupError(f"asked to go on with the backup to {self._path}, found it ended; begin it anew")
+        with self._translated():
+            self._backup.step(pages)
+        return self._backup.page_count - self._backup.remaining, self._backup.page_count
+
+    def close(self) -> None:
+        """End it, complete or not; the file has its bytes, not synced."""
+        self.is_closed = True
+        while self._to_close:
+            self._to_close.pop().close(force=True)
+
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except apsw.Error as error:
+            self.close()
+            raise BackupError(
+                f"asked to back up to {self._path}, found {_named(error)}; check that disk and its space"
+            ) from error
 
 
 def _connect(path: str, durability: Durability) -> apsw.Connection:

@@ -142,7 +142,7 @@ def create(file: Path, clock: Clock) -> None:
     """Make a new database at *file*, readable and writable by its owner only."""
     building = Path(f"{file}.new")
     try:
-        _make_empty(building)
+        make_empty(building)
         database = Database.open(str(building), durability="full", clock=clock)
         try:
             database.script("PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY")  # it is synced once, when it is whole
@@ -152,18 +152,23 @@ def create(file: Path, clock: Clock) -> None:
             database.close()
         _sync(building, os.O_RDONLY)
         building.replace(file)
-        _sync(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        sync_folder(file.parent)
     except OSError as error:
         raise StoreError(
             f"asked to make {file}, found {error.strerror}; name a file in a folder that you can write to"
         ) from error
 
 
-def _make_empty(file: Path) -> None:
+def make_empty(file: Path) -> None:
     """Make an empty *file*, also where a crash has left one with what SQLite keeps beside it."""
     for leftover in (file, Path(f"{file}-journal"), Path(f"{file}-wal"), Path(f"{file}-shm")):
         leftover.unlink(missing_ok=True)
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def _sync(path: Path, flags: int) -> None:

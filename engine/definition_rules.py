@@ -38,6 +38,7 @@ EXPECTED: Mapping[str, str] = MappingProxyType(
         "error_tolerance": "a number from 0 to 1",
         "page_timeout_s": f"a number of seconds above 0 and at most {MAX_PAGE_TIMEOUT_S:.0f}",
         "max_attempts": "an integer of at least 1",
+        "timeout_s": "a number of seconds above 0",
         "labels": "a table of named texts, numbers and booleans",
     }
 )
@@ -97,6 +98,10 @@ def shown(value: object) -> str:
 
 
 def _faults(fields: Mapping[str, Any]) -> Iterator[str]:
+    if not fields["steps"] and not fields["start_urls"]:
+        yield f"start_urls: expected {EXPECTED['start_urls']}, or steps, found an empty list"
+    if fields["steps"] and fields["start_urls"]:
+        yield "start_urls: expected none beside steps, found some; give them in the config of a crawl step"
     for key, is_right in _RULES.items():
         if not is_right(fields[key]):
             yield f"{key}: expected {EXPECTED[key]}, found {shown(fields[key])}"
@@ -131,7 +136,6 @@ def _is_name(value: str) -> bool:
 # Types are right by now; an integer has an upper end because SQLite's have.
 _RULES: Mapping[str, Callable[[Any], bool]] = {
     "name": _is_name,
-    "start_urls": lambda urls: len(urls) > 0,
     "auth_id": lambda auth_id: auth_id is None or _is_name(auth_id),
     "max_pages": lambda pages: 1 <= pages <= MAX_INTEGER,
     "max_depth": lambda depth: 0 <= depth <= MAX_INTEGER,
@@ -139,6 +143,7 @@ _RULES: Mapping[str, Callable[[Any], bool]] = {
     "error_tolerance": lambda share: 0 <= share <= 1,
     "page_timeout_s": lambda seconds: 0 < seconds <= MAX_PAGE_TIMEOUT_S,
     "max_attempts": lambda attempts: 1 <= attempts <= MAX_INTEGER,
+    "timeout_s": lambda seconds: seconds is None or 0 < seconds < math.inf,
     "labels": lambda labels: all(_is_unicode(name) for name in labels),
 }
 

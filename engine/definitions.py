@@ -10,17 +10,19 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import msgspec
 
 from . import definition_rules as rules
 from .errors import DefinitionError, UrlError
 from .records import Record
+from .steps import CRAWL, STEP_LISTS, Step, step_faults
 from .urls import canonical_url
 
 Scope = Literal["site", "host", "any"]
 Label = str | int | float | bool | None
+Steps = Sequence[Step | Mapping[str, Any]]
 
 
 class AuthPolicy(enum.StrEnum):
@@ -34,7 +36,7 @@ class Definition(Record, frozen=True, kw_only=True):
     """A recipe for a crawl; ``Definition.crawl`` builds a checked one, the constructor alone checks nothing."""
 
     name: str
-    start_urls: tuple[str, ...]  # the seeds, depth 0
+    start_urls: tuple[str, ...] = ()  # the seeds, depth 0; of a definition that has no steps
     auth_id: str | None = None  # of the stored session to crawl with; None is anonymous
     auth_policy: AuthPolicy | None = None  # None: require once auth_id is named, else degrade
     max_pages: int = 100  # exact for the run
@@ -48,6 +50,10 @@ class Definition(Record, frozen=True, kw_only=True):
     page_timeout_s: float = 30.0  # for one page, from the request to the end of its scripts
     max_attempts: int = 4  # for one page: the first try and three retries
     labels: dict[str, Label] = msgspec.field(default_factory=dict)  # go into the run's metadata, and so to every page
+    pre_jobs: tuple[Step, ...] = ()  # run first, one after the other
+    steps: tuple[Step, ...] = ()  # instead of start_urls: jobs and crawls, one after the other
+    post_jobs: tuple[Step, ...] = ()  # run last, also after a failure
+    timeout_s: float | None = None  # for the whole run; then it fails
 
     @property
     def effective_auth_policy(self) -> AuthPolicy:
@@ -56,18 +62,40 @@ class Definition(Record, frozen=True, kw_only=True):
             return self.auth_policy
         return AuthPolicy.DEGRADE if self.auth_id is None else AuthPolicy.REQUIRE
 
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """The steps; a definition without any is one crawl."""
+        return self.steps or (Step(kind=CRAWL),)
+
+    @property
+    def is_one_crawl(self) -> bool:
+        """Whether a run of it is a crawl and nothing else."""
+        return not (self.pre_jobs or self.steps or self.post_jobs)
+
+    def of_step(self, step: Step, key: str) -> Definition:
+        """Return the definition of one crawl of a run: the run's own, but for what the step's config says."""
+        whole = {**msgspec.structs.asdict(self), "pre_jobs": (), "steps": (), "post_jobs": (), "timeout_s": None}
+        return definition_from({**whole, **step.config, "name": f"{self.name} {key}"}, source=f"{self.name} {key}")
+
+    @overload
     @classmethod
-    def crawl(cls, name: str, *, start_urls: Sequence[str], **options: Unpack[CrawlOptions]) -> Definition:
-        """Build and check a definition; the options are the other fields of the record.
+    def crawl(cls, name: str, *, start_urls: Sequence[str], **options: Unpack[CrawlOptions]) -> Definition: ...
+
+    @overload
+    @classmethod
+    def crawl(cls, name: str, *, steps: Steps, **options: Unpack[CrawlOptions]) -> Definition: ...
+
+    @classmethod
+    def crawl(cls, name: str, **options: Any) -> Definition:
+        """Build and check a definition from *start_urls* or *steps*; the options are the other fields of the record.
 
         Raises ``DefinitionError`` for an unknown option, a wrong type, or a value that makes no sense.
         """
-        fields = {"name": name, "start_urls": start_urls, **options}
-        return definition_from(fields, source=f"definition {rules.shown(name)}")
+        return definition_from({"name": name, "start_urls": (), **options}, source=f"definition {rules.shown(name)}")
 
 
 class CrawlOptions(TypedDict, total=False):
-    """The options of ``Definition.crawl``: fields of ``Definition``, with lists where that has tuples."""
+    """The further options of ``Definition.crawl``: fields of ``Definition``, with lists where that has tuples."""
 
     auth_id: str | None
     auth_policy: AuthPolicy | Literal["require", "degrade"] | None
@@ -81,6 +109,9 @@ class CrawlOptions(TypedDict, total=False):
     error_tolerance: float
     page_timeout_s: float
     max_attempts: int
+    pre_jobs: Steps
+    post_jobs: Steps
+    timeout_s: float | None
     labels: Mapping[str, Label]
 
 
@@ -98,7 +129,7 @@ def definition_from(fields: Mapping[Any, Any], *, source: str) -> Definition:
     for field in known:
         if field.name in fields:
             values[field.name] = _converted(source, field, fields[field.name])
-        elif field.required:
+        elif field.required or (field.name == "start_urls" and "steps" not in fields):
             raise DefinitionError(f"{source}: {field.name}: expected {rules.EXPECTED[field.name]}, found nothing")
     definition = Definition(**values)
     check(definition, source=source)
@@ -110,7 +141,14 @@ def check(definition: Definition, *, source: str | None = None) -> None:
 
     Without *source* the definition's own name stands for it.
     """
-    fault = rules.first_fault(msgspec.structs.asdict(definition)) or _unreadable_url(definition)
+    given: object = definition
+    if not isinstance(given, Definition):
+        raise DefinitionError(
+            f"asked for a run of a {type(given).__name__}; give a Definition, or read_definition(...)"
+        )
+    fault = (
+        rules.first_fault(msgspec.structs.asdict(definition)) or _unreadable_url(definition) or _bad_step(definition)
+    )
     if fault is not None:
         source = source or f"definition {rules.shown(definition.name)}"
         raise DefinitionError(f"{source}: {fault}")
@@ -125,6 +163,20 @@ def _unreadable_url(definition: Definition) -> str | None:
     return None
 
 
+def _bad_step(definition: Definition) -> str | None:
+    for key in STEP_LISTS:
+        steps: tuple[Step, ...] = getattr(definition, key)
+        for fault in step_faults(key, steps):
+            return fault
+        for index, step in enumerate(steps):
+            if step.kind == CRAWL:
+                try:
+                    definition.of_step(step, f"{key}[{index}]")
+                except DefinitionError as error:
+                    return str(error).replace(f"{definition.name} {key}[{index}]", f"{key}[{index}].config")
+    return None
+
+
 def canonical_json(definition: Definition) -> bytes:
     """Encode with sorted keys and every default written out; the seeds keep their order."""
     return msgspec.json.encode(definition, order="sorted")
@@ -136,6 +188,9 @@ def definition_digest(definition: Definition) -> str:
 
 
 def _converted(source: str, field: msgspec.structs.FieldInfo, value: Any) -> Any:  # Any: decoded from outside
+    if field.name in STEP_LISTS:
+        for fault in step_faults(field.name, value):
+            raise DefinitionError(f"{source}: {fault}")
     try:
         return msgspec.convert(value, field.type)
     except msgspec.ValidationError:

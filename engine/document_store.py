@@ -13,7 +13,11 @@ class DocumentStore:
         self._database = database
 
     def insert(self, job_id: int, parent_id: int, document: Document) -> None:
-        """Keep a document, unless the run has one for that URL: two URLs can lead to one page."""
+        """Keep a document instead of what the page left before a retry; where the run has one for that URL, that stays.
+
+        Two URLs can lead to one page.
+        """
+        self._database.run("DELETE FROM document WHERE job_id = ?", (job_id,))
         self._database.run(
             "INSERT INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (parent_id, url_key) DO NOTHING",
             (

@@ -4,21 +4,25 @@
     ├── DefinitionError            ├── JobNotFoundError
     ├── UrlError                   ├── TransitionError
     ├── InvalidJobError            ├── LeaseLostError
-    ├── MetadataError              │
+    ├── MetadataError              ├── KeyTakenError
+    ├── JobFailedError             ├── JobCancelledError
+    ├── ScheduleNotFoundError      │
     ├── CredentialError            ├── EngineError
     │   ├── CredentialFormatError  │   ├── EngineStoppedError
     │   ├── CredentialNotFoundError│   ├── EngineFailedError
     │   └── CredentialNeededError  │   ├── DeadlineError
     ├── VaultError                 │   └── ForkError
-    │   ├── KeyNeededError         └── BrowserError
-    │   ├── KeyFileError               ├── BrowserNotFoundError
-    │   └── SealError                  ├── LoginFailedError
-    └── StoreError                     └── PageError
-        ├── ForeignDatabaseError
-        ├── NewerDatabaseError
+    │   ├── KeyNeededError         ├── BrowserError
+    │   ├── KeyFileError           │   ├── BrowserNotFoundError
+    │   └── SealError              │   ├── LoginFailedError
+    └── StoreError                 │   └── PageError
+        ├── ForeignDatabaseError   ├── RetentionError
+        ├── NewerDatabaseError     └── LogLevelError
         ├── DatabaseOwnedError
         ├── DatabaseCorruptError
-        └── CommitInDoubtError
+        ├── CommitInDoubtError
+        ├── ArchiveError
+        └── BackupError
 
 The docstring of a class is its message when none is given. No message holds a secret: no cookie value, no token,
 no query string.
@@ -108,12 +112,36 @@ class CommitInDoubtError(StoreError):
     """A commit failed in a way that leaves open whether the write is stored; repeat it with the same key."""
 
 
+class ArchiveError(StoreError):
+    """The archive cannot be written; what was to be archived is still in the database."""
+
+
+class BackupError(StoreError):
+    """The backup was not made."""
+
+
 class JobNotFoundError(BequestError):
     """No job has that id."""
 
 
+class ScheduleNotFoundError(BequestError):
+    """No schedule has that name."""
+
+
 class TransitionError(BequestError):
     """The job's state does not allow that change."""
+
+
+class KeyTakenError(BequestError):
+    """Another job holds the key."""
+
+
+class JobFailedError(BequestError):
+    """The job did not succeed, so it has no result."""
+
+
+class JobCancelledError(BequestError):
+    """The job was cancelled, or its lease has ended; its handler should stop."""
 
 
 class LeaseLostError(BequestError):
@@ -163,3 +191,11 @@ class PageError(BrowserError):
         super().__init__(message)
         self.reason = reason
         self.is_transient = is_transient
+
+
+class RetentionError(BequestError):
+    """The retention is not one that can be kept."""
+
+
+class LogLevelError(BequestError):
+    """No log level has that name."""

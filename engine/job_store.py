@@ -1,128 +1,94 @@
 """Owns jobs as rows: making them, changing what may change, and reading them back.
 
-Holds I2 and I9 with the schema's triggers behind it, I6 (children come only by ``spawn``), I8 (metadata merges key by
-key), I10 (``cancel``), I11 and I15 (keys) and I14 (``child_limit``). All methods run inside the store's group.
+Holds I2 and I9 with the schema's triggers behind it, I8 (metadata merges key by key) and I11 (keys). All methods run
+inside the store's group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from .changes import Changes
+from .crawl_jobs import RUN_KINDS
 from .database import Database
-from .errors import InvalidJobError, JobNotFoundError, LeaseLostError, MetadataError, TransitionError
-from .job_inserts import JobInserts
-from .job_rows import JOB_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from, json_of
-from .json_values import decode_json, encode_json, encode_object, encode_record
+from .errors import InvalidJobError, KeyTakenError, LeaseLostError, MetadataError, TransitionError
+from .job_inserts import KEY_HOLDS, JobInserts
+from .job_rows import JOB_COLUMNS, NUMBER_OF, job_from, json_of
+from .json_values import decode_json, encode_json, encode_object
+from .parent_store import ParentStore, move_of, unknown_job
 from .records import (
-    STATES,
+    KEY_SCOPES,
     TRANSITIONS,
-    Counts,
     Created,
-    Inheritance,
     Job,
     JobError,
     Json,
+    KeyScope,
     NewJob,
+    OnClash,
+    OwnStep,
     Progress,
     State,
 )
 
 
-class ParentRow(NamedTuple):
-    """What is looked at before a job gets children."""
-
-    state: int
-    sealed: int
-    waits_for: str | None
-    metadata_json: str
-    child_limit: int | None
-
-    @property
-    def why_closed(self) -> str | None:
-        """Why it gets no new children, or None; a job that is claimed or can be has none, so that I9 holds."""
-        if self.sealed:
-            return "is sealed"
-        if self.state != NUMBER_OF[State.WAITING] or self.waits_for is not None:
-            return f"is {STATES[self.state]} and does not wait for children"
-        return None
-
-
 class JobStore:
     """The jobs of the store."""
 
-    def __init__(self, database: Database, changes: Changes) -> None:
-        self.inserts = JobInserts(database, changes)
+    def __init__(self, database: Database, changes: Changes, inserts: JobInserts, parents: ParentStore) -> None:
+        self._inserts = inserts
+        self._parents = parents
         self._database = database
         self._changes = changes
+        self._has_follow_ups: bool | None = None  # whether there may be any; None until it is looked up
 
     def create(self, jobs: Sequence[NewJob]) -> list[Created]:
-        """Make jobs that have no parent; where a key names one that is there, that one is the answer.
+        """Make jobs that have no parent; where a key is taken, each job's ``on_clash`` says what becomes of it.
 
-        Raises ``InvalidJobError`` and ``MetadataError``; then none of *jobs* is made (I12).
+        Raises ``InvalidJobError``, ``MetadataError`` and ``KeyTakenError``; then none of *jobs* is made (I12).
         """
         if any(job.parent_id is not None for job in jobs):
             raise InvalidJobError("a job with a parent is made by SpawnChildren, which checks the parent")
-        ids = self.inserts.insert(jobs)
+        ids = self._inserts.insert(jobs)
         return [
-            Created(job_id=job_id, is_new=True)
-            if job_id is not None
-            else Created(job_id=self._known(job), is_new=False)
+            Created(job_id=job_id, is_new=True) if job_id is not None else self._clashed(job)
             for job, job_id in zip(jobs, ids, strict=True)
         ]
 
-    def spawn(self, parent_id: int, jobs: Sequence[NewJob], *, seal: bool = False) -> list[int | None]:
-        """Make children of a job, up to its ``child_limit``; they inherit its metadata. Seal it if asked to.
+    def create_free(self, jobs: Sequence[NewJob]) -> list[Created | None]:
+        """Make jobs as ``create`` does, but for those whose key a job of another kind has."""
+        try:
+            return list(self.create(jobs))
+        except KeyTakenError:
+            if len(jobs) == 1:
+                return [None]
+            return [self.create_free([job])[0] for job in jobs]
 
-        Return the new ids, None where a key is taken or the limit is reached; so doing it again does nothing. Raises
-        ``JobNotFoundError``, and ``TransitionError`` for a new child of a parent that is sealed or final.
-        """
-        row = self._parent_row(parent_id)
-        if row.why_closed is not None and not self._has_all(parent_id, jobs):
-            raise TransitionError(f"asked for children of job {parent_id}, found that it {row.why_closed}")
-        ids = self._insert_children(parent_id, jobs, row)
-        if seal and not row.sealed:
-            self._database.run("UPDATE job SET sealed = 1 WHERE id = ?", (parent_id,))
-            self._changes.parents.add(parent_id)
-        return ids
-
-    def add_links(self, parent_id: int, jobs: Sequence[NewJob]) -> None:
-        """Make more children of a parent that is not final because the child that found them is not."""
-        self._insert_children(parent_id, jobs, self._parent_row(parent_id))
+    def follow_up(self) -> None:
+        """Make the jobs that were to come after one that has ended."""
+        if self._has_follow_ups is None:
+            row = self._database.row("SELECT EXISTS (SELECT 1 FROM job WHERE follow_up_json IS NOT NULL)")
+            self._has_follow_ups = row is not None and bool(row[0])
+        if not self._has_follow_ups:
+            return
+        rows = self._database.rows(
+            "SELECT id, follow_up_json FROM job WHERE follow_up_json IS NOT NULL AND state >= 3 ORDER BY id"
+        )
+        if rows:
+            self._database.run("UPDATE job SET follow_up_json = NULL WHERE follow_up_json IS NOT NULL AND state >= 3")
+            jobs = [msgspec.json.decode(row[1], type=NewJob) for row in rows]
+            for job, created in zip(jobs, self.create_free(jobs), strict=True):
+                if created is None:  # by a job that came in this very group
+                    self._put_behind(job)
 
     def get(self, job_id: int) -> Job:
         """Return one job; raises ``JobNotFoundError``."""
         row = self._database.row(f"SELECT {JOB_COLUMNS} FROM job WHERE id = ?", (job_id,))
         if row is None:
-            raise _unknown(job_id)
+            raise unknown_job(job_id)
         return job_from(row)
-
-    def counts(self, parent_id: int) -> Counts:
-        """Return how many children a job has in each state."""
-        return counts_from(self._database.row(f"SELECT {TALLY_COLUMNS} FROM tally WHERE parent_id = ?", (parent_id,)))
-
-    def inheritance(self, parent_id: int) -> Inheritance:
-        """Return what a child of that parent inherits, as acknowledged last (I7); raises ``JobNotFoundError``."""
-        line = self._database.rows(
-            "WITH RECURSIVE line (id, parent_id, metadata_json, definition_id, height) AS ("
-            " SELECT id, parent_id, metadata_json, definition_id, 0 FROM job WHERE id = ?"
-            " UNION ALL SELECT job.id, job.parent_id, job.metadata_json, job.definition_id, height + 1"
-            " FROM job JOIN line ON job.id = line.parent_id)"
-            " SELECT id, metadata_json, definition_id FROM line ORDER BY height",
-            (parent_id,),
-        )
-        if not line:
-            raise _unknown(parent_id)
-        metadata = decode_json(line[0][1])
-        root_id, root_metadata_json, _ = line[-1]
-        root_auth_id = decode_json(root_metadata_json).get("auth_id")
-        if root_auth_id is not None:
-            metadata["auth_id"] = root_auth_id
-        definition_id = next((row[2] for row in line if row[2] is not None), None)
-        return Inheritance(parent_id=parent_id, root_id=root_id, metadata=metadata, definition_id=definition_id)
 
     def update_status(self, job_id: int, state: State, *, error: JobError | None = None) -> None:
         """Move a job that nobody runs to *state*; to the state that it is in, do nothing.
@@ -136,7 +102,7 @@ class JobStore:
             return
         self._check_transition(job, state)
         if state is State.CANCELLED:
-            self.cancel(job_id)
+            self._parents.cancel(job_id)
             return
         now = self._database.now
         self._database.run(
@@ -145,7 +111,7 @@ class JobStore:
             " error_json = coalesce(?4, error_json) WHERE id = ?1",
             (job_id, NUMBER_OF[state], now, json_of(error)),
         )
-        self._changes.touch(job_id, job.parent_id)
+        self._changes.move([move_of(job, state)])
         if state is State.PENDING:
             self._changes.note_due(now, now)
 
@@ -164,105 +130,80 @@ class JobStore:
     def update_config(self, job_id: int, config: Json) -> None:
         """Replace the config of a job that was never claimed and has no child; else raises ``TransitionError``."""
         job = self.get(job_id)
-        if job.token or self.counts(job_id).total or job.state.is_final:
+        if job.token or self._parents.counts(job_id).total or job.state.is_final:
             raise TransitionError(
                 f"asked for another config of job {job_id}, found that it was claimed, has a child or ended"
             )
         text = encode_json(config, owner=f"config of job {job_id}")
         self._database.run("UPDATE job SET config_json = ? WHERE id = ?", (text, job_id))
 
-    def update_metadata(self, job_id: int, changes: Mapping[str, Json]) -> None:
-        """Merge *changes* into a job's metadata, key by key (I8).
+    def update_metadata(self, job_id: int, changes: Mapping[str, Json], *, token: int | None = None) -> None:
+        """Merge *changes* into a job's metadata, key by key (I8); a holder of a lease gives its *token* (I4).
 
-        Raises ``JobNotFoundError``, and ``MetadataError`` naming job and key for what JSON cannot hold.
+        Raises ``JobNotFoundError``, ``LeaseLostError``, and ``MetadataError`` naming job and key for what JSON cannot
+        hold.
         """
         encode_object(changes, owner=f"metadata of job {job_id}")
-        self._write_metadata(job_id, {**self._metadata_of(job_id), **changes})
+        self._write_metadata(job_id, {**self._metadata_of(job_id, token), **changes})
 
-    def increment_metadata(self, job_id: int, key: str, by: int) -> int:
-        """Add *by* to the counter under *key*, 0 where there is none, and return the sum."""
-        metadata = self._metadata_of(job_id)
+    def increment_metadata(self, job_id: int, key: str, by: int, *, token: int | None = None) -> int:
+        """Add *by* to the counter under *key*, 0 where there is none, and return the sum; *token* as above."""
+        metadata = self._metadata_of(job_id, token)
         found = metadata.get(key, 0)
         if isinstance(found, bool) or not isinstance(found, int):
             raise MetadataError(f"metadata of job {job_id}: key {key!r} holds no integer, so it cannot be incremented")
         self._write_metadata(job_id, {**metadata, key: found + by})
         return found + by
 
-    def cancel(self, job_id: int) -> int:
-        """Cancel a job and all its descendants that are not final, and return how many (I10)."""
-        self.get(job_id)
-        rows = self._database.rows(
-            "WITH RECURSIVE tree (id) AS ("
-            "SELECT ?1 UNION ALL SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id)"
-            " UPDATE job SET state = 5, sealed = 1, lease_until = NULL, waits_for = NULL, finished_at = ?2"
-            " WHERE id IN (SELECT id FROM tree) AND state < 3 RETURNING id, parent_id",
-            (job_id, self._database.now),
+    def _clashed(self, job: NewJob) -> Created:
+        ((holder_id, kind, state, token, scope),) = self._database.rows(
+            f"SELECT id, kind, state, token, key_scope FROM job WHERE lane = 0 AND key = ? AND ({KEY_HOLDS})",
+            (job.key,),
         )
-        for cancelled_id, parent_id in rows:
-            self._changes.touch(cancelled_id, parent_id)
-        if rows:
-            self._changes.has_due_work = True  # a place under a parent's child_concurrency may have come free
-        return len(rows)
+        if kind != job.kind and not {kind, job.kind} <= RUN_KINDS:
+            raise KeyTakenError(
+                f"asked for a new {job.kind} job, found its key taken by job {holder_id} of another kind, {kind};"
+                " all kinds share their keys, so put the kind's name into them"
+            )
+        is_untouched = token == 0 and state == NUMBER_OF[State.PENDING]
+        match job.on_clash:
+            case OnClash.RAISE:
+                raise KeyTakenError(f"asked for a new {job.kind} job, found its key taken by job {holder_id}")
+            case OnClash.REPLACE if is_untouched:
+                self._replace(holder_id, job)
+            case OnClash.AFTER if not is_untouched and KEY_SCOPES[scope] is not KeyScope.UNFINISHED:
+                raise KeyTakenError(
+                    f"asked for a {job.kind} job after the one with its key, found job {holder_id}, which keeps the key"
+                    f" beyond its end ({KEY_SCOPES[scope]}); give both the key scope 'unfinished'"
+                )
+            case OnClash.AFTER if not is_untouched:
+                self._has_follow_ups = True
+                follow_up = msgspec.structs.replace(job, on_clash=OnClash.EXISTING)
+                self._database.run("UPDATE job SET follow_up_json = ?2 WHERE id = ?1", (holder_id, json_of(follow_up)))
+        return Created(job_id=holder_id, is_new=False)
 
-    def settled_parents(self, job_ids: set[int]) -> list[int]:
-        """Return which of *job_ids* are sealed and wait for nothing any more: they can be judged (I9)."""
-        if not job_ids:
-            return []
-        rows = self._database.rows(
-            "SELECT job.id FROM json_each(?) AS asked JOIN job ON job.id = asked.value"
-            " LEFT JOIN tally ON tally.parent_id = job.id"
-            " WHERE job.state = 2 AND job.sealed = 1 AND ifnull(tally.pending + tally.running + tally.waiting, 0) = 0"
-            " AND job.waits_for IS NULL ORDER BY job.id",
-            (encode_record(sorted(job_ids)),),
+    def _put_behind(self, job: NewJob) -> None:
+        """Have a job made when the one that has its key has ended."""
+        self._database.run(
+            f"UPDATE job SET follow_up_json = ?2 WHERE lane = 0 AND key = ?1 AND state < 3 AND ({KEY_HOLDS})",
+            (job.key, json_of(job)),
         )
-        return [row[0] for row in rows]
 
-    def open_parents(self, kind: str) -> list[Job]:
-        """Return the unfinished jobs of that kind that have no parent, oldest first."""
-        rows = self._database.rows(
-            f"SELECT {JOB_COLUMNS} FROM job WHERE parent_id IS NULL AND state = 2 AND kind = ? ORDER BY id", (kind,)
+    def _replace(self, job_id: int, job: NewJob) -> None:
+        now = self._database.now
+        run_at = now if job.run_at is None else job.run_at
+        self._database.run(
+            "UPDATE job SET config_json = ?2, priority = ?3, run_at = ?4, is_due = ?5 WHERE id = ?1",
+            (job_id, encode_json(job.config, owner=f"config of job {job_id}"), job.priority, run_at, run_at <= now),
         )
-        return [job_from(row) for row in rows]
-
-    def _parent_row(self, parent_id: int) -> ParentRow:
-        row = self._database.row(
-            "SELECT state, sealed, waits_for, metadata_json, child_limit FROM job WHERE id = ?", (parent_id,)
-        )
-        if row is None:
-            raise _unknown(parent_id)
-        return ParentRow(*row)
-
-    def _insert_children(self, parent_id: int, jobs: Sequence[NewJob], row: ParentRow) -> list[int | None]:
-        if not jobs:
-            return []
-        limit = None if row.child_limit is None else row.child_limit - self.counts(parent_id).total
-        children = [msgspec.structs.replace(job, parent_id=parent_id) for job in jobs]
-        ids = self.inserts.insert(children, inherited=decode_json(row.metadata_json), limit=limit)
-        self._changes.parents.add(parent_id)
-        return ids
-
-    def _has_all(self, parent_id: int, jobs: Sequence[NewJob]) -> bool:
-        """Return whether every one of *jobs* is a child already."""
-        if any(job.key is None for job in jobs):
-            return False
-        keys = sorted({job.key for job in jobs if job.key is not None})
-        row = self._database.row(
-            "SELECT count(*) FROM json_each(?2) AS asked WHERE EXISTS (SELECT 1 FROM job"
-            " WHERE ifnull(parent_id, 0) = ?1 AND job.key = asked.value AND (key_scope = 0 OR state < 3))",
-            (parent_id, encode_record(keys)),
-        )
-        return row is not None and row[0] == len(keys)
-
-    def _known(self, job: NewJob) -> int:
-        ((job_id,),) = self._database.rows(
-            "SELECT id FROM job WHERE ifnull(parent_id, 0) = 0 AND key = ? AND (key_scope = 0 OR state < 3)", (job.key,)
-        )
-        return int(job_id)
+        self._changes.note_due(run_at, now)
 
     def _check_transition(self, job: Job, state: State) -> None:
         asked = f"asked to move job {job.id} from {job.state} to {state}"
+        if job.state.is_final:
+            raise TransitionError(f"{asked}; {job.state} is final, and only a retry leaves it")
         if state not in TRANSITIONS[job.state]:
-            allowed = ", ".join(TRANSITIONS[job.state]) or "nothing"
+            allowed = ", ".join(TRANSITIONS[job.state])
             raise TransitionError(f"{asked}; from {job.state} it can go to {allowed}")
         if state is State.RUNNING or (job.state is State.RUNNING and state is not State.CANCELLED):
             raise TransitionError(f"{asked}; a lease begins with ClaimJobs and ends with CompleteJobs of its holder")
@@ -271,21 +212,21 @@ class JobStore:
         if job.state is State.WAITING and state in (State.COMPLETED, State.FAILED):
             if not job.sealed:
                 raise TransitionError(f"{asked}, found that it is not sealed: more children may come")
-            unfinished = self.counts(job.id).unfinished
+            if job.own_step is OwnStep.AFTER_CHILDREN and state is State.COMPLETED:
+                raise TransitionError(f"{asked}, found that its own step is still to come")
+            unfinished = self._parents.counts(job.id).unfinished
             if unfinished:
                 raise TransitionError(f"{asked}, found {unfinished} unfinished children")
 
-    def _metadata_of(self, job_id: int) -> dict[str, Json]:
-        row = self._database.row("SELECT metadata_json FROM job WHERE id = ?", (job_id,))
+    def _metadata_of(self, job_id: int, token: int | None) -> dict[str, Json]:
+        row = self._database.row("SELECT metadata_json, state, token FROM job WHERE id = ?", (job_id,))
         if row is None:
-            raise _unknown(job_id)
+            raise unknown_job(job_id)
+        if token is not None and row[1:] != (NUMBER_OF[State.RUNNING], token):
+            raise LeaseLostError(f"asked to change job {job_id}, found its lease with somebody else or ended")
         metadata: dict[str, Json] = decode_json(row[0])
         return metadata
 
     def _write_metadata(self, job_id: int, metadata: Mapping[str, Json]) -> None:
         text = encode_object(metadata, owner=f"metadata of job {job_id}")
         self._database.run("UPDATE job SET metadata_json = ? WHERE id = ?", (text, job_id))
-
-
-def _unknown(job_id: int) -> JobNotFoundError:
-    return JobNotFoundError(f"asked for job {job_id}, found none with that id; `bequest jobs` lists them")

@@ -69,16 +69,18 @@ def _fault_in(value: Json) -> str | None:
 
 def _is_plain_object(value: Json) -> bool:
     """Whether one quick look shows an object of harmless values, as most are; what it doubts is looked at in full."""
-    return type(value) is dict and all(
-        type(key) is str and _is_plain(key) and _is_plain(item) for key, item in value.items()
-    )
-
-
-def _is_plain(item: Json) -> bool:
-    kind = type(item)
-    if kind is str:
-        return item.isascii() and "\0" not in item
-    return item is None or kind is bool or (kind is int and abs(item) <= MAX_INTEGER)
+    if type(value) is not dict:
+        return False
+    for key, item in value.items():
+        if type(key) is not str or not key.isascii() or "\0" in key:
+            return False
+        kind = type(item)
+        if kind is str:
+            if not item.isascii() or "\0" in item:
+                return False
+        elif not ((kind is int and -MAX_INTEGER <= item <= MAX_INTEGER) or item is None or kind is bool):
+            return False
+    return True
 
 
 def _found(item: Json) -> str | None:

@@ -30,8 +30,9 @@ class LogStore:
             for entry in entries
         ]
         self._database.run(
-            "INSERT INTO job_log (job_id, at, level, message, fields_json)"
-            " SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) AS given"
-            " WHERE EXISTS (SELECT 1 FROM job WHERE job.id = given.value ->> 0) ORDER BY given.key",
+            "INSERT INTO job_log (job_id, root_id, at, level, message, fields_json)"
+            " SELECT job.id, iif(job.root_id = 0, job.id, job.root_id), given.value ->> 1, given.value ->> 2,"
+            " given.value ->> 3, given.value ->> 4"
+            " FROM json_each(?) AS given CROSS JOIN job ON job.id = given.value ->> 0 ORDER BY given.key",
             (encode_record(rows),),
         )

@@ -5,7 +5,9 @@ Nothing here reads a clock or draws a random number: ``now`` and ``jitter`` are 
 
 from __future__ import annotations
 
-from .records import Counts, State
+import enum
+
+from .records import Counts
 
 REQUEST_TIMEOUT = 408  # RFC 9110, 15.5.9: the client may repeat the request
 TOO_MANY_REQUESTS = 429  # RFC 6585, 4
@@ -38,28 +40,41 @@ def restart_delay_s(failures: int) -> float:
     return _doubled(RESTART_BASE_S, failures, RESTART_CAP_S)
 
 
-def verdict(counts: Counts, *, sealed: bool, error_tolerance: float = 1.0, cancelled: bool = False) -> State | None:
-    """Judge a parent by its children: return the state it ends in, or None while it is too early (I9).
+class ParentMove(enum.Enum):
+    """What becomes of a sealed parent that waits for its children."""
 
-    - None while it is not sealed, or while any child is not final. This holds for a cancelled one too: who cancels
-      also seals and ends the children.
-    - ``CANCELLED`` when it was cancelled, whatever its children came to.
-    - ``FAILED`` when failures pass the tolerance: failed / total > *error_tolerance*. No share passes 1.0, so with
-      1.0 it fails when, and only when, all children failed and there was at least one.
-    - ``COMPLETED`` otherwise; so zero children end it at once.
+    COMPLETE = enum.auto()
+    FAIL = enum.auto()
+    OWN_STEP = enum.auto()  # its own handler is due
 
-    A child cancelled by itself is part of the total but not of the failures: one success or one cancelled child is
-    enough to complete with a tolerance of 1.0.
+
+def judge_parent(
+    counts: Counts, *, max_failures: int | float | None = None, has_own_step: bool = False
+) -> ParentMove | None:
+    """Judge a sealed parent by its children: return what becomes of it, or None while it is too early (I9).
+
+    - ``FAIL`` as soon as a child failed that fails its parent, or more failures count than the integer *max_failures*.
+    - ``FAIL`` when all children are final and the share of failures is above the real *max_failures*. No share passes
+      1.0, so with 1.0 it fails when, and only when, all children failed and there was at least one.
+    - ``OWN_STEP`` when it has one to come and all children are final, or one failed that lets its parent go on.
+    - ``COMPLETE`` when all children are final; so zero children end it at once.
+
+    A child cancelled by itself is part of the total but not of the failures. Failures that are ignored or let the
+    parent go on do not count either.
     """
-    if not sealed or counts.unfinished:
-        return None
-    if cancelled:
-        return State.CANCELLED
-    if counts.failed == 0:
-        return State.COMPLETED
+    failures = counts.failed - counts.ignored - counts.passed
+    if counts.fatal or (isinstance(max_failures, int) and failures > max_failures):
+        return ParentMove.FAIL
+    if isinstance(max_failures, float) and not counts.unfinished and _is_share_passed(failures, counts, max_failures):
+        return ParentMove.FAIL
+    if has_own_step and (counts.passed or not counts.unfinished):
+        return ParentMove.OWN_STEP
+    return None if counts.unfinished else ParentMove.COMPLETE
+
+
+def _is_share_passed(failures: int, counts: Counts, share: float) -> bool:
     # A quotient, not a product: 29 / 100 is exactly the float 0.29, while 0.29 * 100 is less than 29.
-    has_passed = counts.failed / counts.total > error_tolerance or counts.failed == counts.total
-    return State.FAILED if has_passed else State.COMPLETED
+    return failures > 0 and (failures / counts.total > share or failures == counts.total)
 
 
 def _doubled(base_s: float, times: int, cap_s: float) -> float:

@@ -8,12 +8,16 @@ from .changes import Changes
 from .credential_store import CredentialStore
 from .database import Database, Row
 from .errors import JobNotFoundError
+from .integrity import Finding, check_integrity
 from .job_rows import JOB_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from
+from .log_queries import LogLine, LogQueries
+from .prune_queries import PruneQueries
 from .records import (
+    AttemptError,
     Counts,
     CredentialEntry,
     Job,
-    LogEntry,
+    JobError,
     Record,
     SealedCredential,
     State,
@@ -26,12 +30,32 @@ DOCUMENT_COLUMNS = (
     " document.markdown, document.depth, document.auth_id, document.fetched_at, job.metadata_json"
 )
 
+# The parents of a run's pages: the run itself, or the crawls among its steps.
+CRAWLS = (
+    "SELECT id FROM job WHERE id = ?1 AND kind <> 'run' UNION ALL SELECT step.id FROM job AS run"
+    " JOIN job AS step ON step.parent_id = run.id WHERE run.id = ?1 AND run.kind = 'run'"
+)
+
+
+# Parents that wait below a job and go on by themselves: more children may come, one is due or runs, or all have ended.
+GOING_ON = """
+    WITH RECURSIVE open (id, sealed) AS (
+        SELECT id, sealed FROM job INDEXED BY job_waiting
+        WHERE parent_id = ?1 AND state = 2 AND waits_for IS NULL
+        UNION ALL SELECT job.id, job.sealed FROM open CROSS JOIN job INDEXED BY job_waiting ON job.parent_id = open.id
+        WHERE job.state = 2 AND job.waits_for IS NULL
+    )
+    SELECT 1 FROM open LEFT JOIN tally ON tally.parent_id = open.id
+    WHERE open.sealed = 0 OR ifnull(tally.pending + tally.running, 0) > 0 OR ifnull(tally.waiting, 0) = 0 LIMIT 1
+"""
+
 
 class JobView(Record, frozen=True, kw_only=True):
     """One job with its children by state."""
 
     job: Job
     children: Counts
+    goes_on_below: bool = False  # where all of its unfinished children wait, whether one of them goes on by itself
 
 
 class FailureCause(Record, frozen=True, kw_only=True):
@@ -46,14 +70,16 @@ class Queries:
     """Reads over one connection; used by the thread that owns it."""
 
     def __init__(self, database: Database) -> None:
+        self.prunes = PruneQueries(database)
         self._database = database
 
     def jobs(
         self, *, state: State | None = None, parent_id: int | None = None, after_id: int = 0, limit: int = 100
     ) -> list[JobView]:
         """Return jobs without a parent, or a parent's children, by id from *after_id* on."""
+        whose = "job.parent_id IS NULL AND ?1 IS NULL" if parent_id is None else "job.parent_id = ?1"
         return self._views(
-            "job.parent_id IS ?1 AND job.id > ?2 AND (?3 IS NULL OR job.state = ?3) ORDER BY job.id LIMIT ?4",
+            f"{whose} AND job.id > ?2 AND (?3 IS NULL OR job.state = ?3) ORDER BY job.id LIMIT ?4",
             (parent_id, after_id, None if state is None else NUMBER_OF[state], limit),
         )
 
@@ -74,24 +100,23 @@ class Queries:
         """Return a run's documents by the id of their page's job, from *after_id* on."""
         rows = self._database.rows(
             f"SELECT {DOCUMENT_COLUMNS} FROM document JOIN job ON job.id = document.job_id"
-            " WHERE document.parent_id = ? AND document.job_id > ? ORDER BY document.job_id LIMIT ?",
+            f" WHERE document.parent_id IN ({CRAWLS}) AND document.job_id > ?2 ORDER BY document.job_id LIMIT ?3",
             (parent_id, after_id, limit),
         )
         return [_document_from(row) for row in rows]
 
-    def logs(self, job_id: int, *, after_id: int = 0, limit: int = 1000) -> list[tuple[int, LogEntry]]:
-        """Return the log of a job and its children in one order, each entry with its number, from *after_id* on."""
+    def logs(self, job_id: int, *, level: str = "DEBUG", after_id: int = 0, limit: int = 1000) -> list[LogLine]:
+        """Return the log of a job and all below it, of *level* or above, in one order, from *after_id* on."""
+        return LogQueries(self._database).lines(job_id, level=level, after=after_id, limit=limit)
+
+    def attempt_errors(self, job_id: int) -> list[AttemptError]:
+        """Return why a job's attempts did not succeed, oldest first."""
         rows = self._database.rows(
-            "SELECT id, job_id, at, level, message, fields_json FROM job_log WHERE id > ?2 AND job_id IN"
-            " (SELECT ?1 UNION ALL SELECT id FROM job WHERE parent_id = ?1) ORDER BY id LIMIT ?3",
-            (job_id, after_id, limit),
+            "SELECT attempt, at, error_json FROM job_error WHERE job_id = ? ORDER BY id", (job_id,)
         )
         return [
-            (
-                row[0],
-                LogEntry(job_id=row[1], at=row[2], level=row[3], message=row[4], fields=msgspec.json.decode(row[5])),
-            )
-            for row in rows
+            AttemptError(attempt=attempt, at=at, error=msgspec.json.decode(text, type=JobError))
+            for attempt, at, text in rows
         ]
 
     def credentials(self) -> list[CredentialEntry]:
@@ -111,11 +136,15 @@ class Queries:
         """Return why a parent's children failed or wait, the most frequent first."""
         rows = self._database.rows(
             "SELECT error_json ->> 'type' AS cause, min(error_json ->> 'message'), count(*) AS times FROM job"
-            " WHERE parent_id = ? AND state IN (2, 4) AND error_json IS NOT NULL"
-            " GROUP BY cause ORDER BY times DESC, cause LIMIT ?",
+            f" WHERE parent_id IN (SELECT ?1 UNION {CRAWLS}) AND state IN (2, 4) AND error_json IS NOT NULL"
+            " GROUP BY cause ORDER BY times DESC, cause LIMIT ?2",
             (parent_id, limit),
         )
         return [FailureCause(type=row[0], message=row[1], count=row[2]) for row in rows]
+
+    def integrity(self, *, is_quick: bool = False) -> list[Finding]:
+        """Return what is wrong with the file and the rows in it; *is_quick* leaves out what takes longest."""
+        return check_integrity(self._database, is_quick=is_quick)
 
     def definition(self, definition_id: int) -> StoredDefinition | None:
         """Return one definition, or None."""
@@ -132,7 +161,11 @@ class Queries:
             f" LEFT JOIN tally ON tally.parent_id = job.id WHERE {condition}",
             values,
         )
-        return [JobView(job=job_from(row[6:]), children=counts_from(row[:6])) for row in rows]
+        return [self._view(job_from(row[9:]), counts_from(row[:9])) for row in rows]
+
+    def _view(self, job: Job, children: Counts) -> JobView:
+        goes_on_below = children.is_stalled and self._database.row(GOING_ON, (job.id,)) is not None
+        return JobView(job=job, children=children, goes_on_below=goes_on_below)
 
 
 def _document_from(row: Row) -> StoredDocument:

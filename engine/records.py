@@ -36,6 +36,7 @@ class State(enum.StrEnum):
 STATES = tuple(State)
 FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
+RETRIED = MappingProxyType({State.PENDING: "retried", State.WAITING: "children retried"})
 TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
     {
         State.PENDING: {
@@ -44,20 +45,21 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
         },
         State.RUNNING: {
             State.PENDING: "retried, released or its lease expired",
-            State.WAITING: "needs a credential, or waits for its children",
+            State.WAITING: "needs a credential, or has children",
             State.COMPLETED: "succeeded",
             State.FAILED: "failed for good",
             State.CANCELLED: "cancelled",
         },
         State.WAITING: {
-            State.PENDING: "credential put right",
+            State.PENDING: "credential put right, or its own step is due",
             State.COMPLETED: "children ended well",
             State.FAILED: "too many children failed",
             State.CANCELLED: "cancelled",
         },
-        State.COMPLETED: {},
-        State.FAILED: {},
-        State.CANCELLED: {},
+        # Nothing leaves a final state but an explicit retry, of the job or of its children.
+        State.COMPLETED: RETRIED,
+        State.FAILED: RETRIED,
+        State.CANCELLED: RETRIED,
     }
 )
 
@@ -71,13 +73,61 @@ class KeyScope(enum.StrEnum):
 
     FOREVER = "forever"  # as long as the job's row exists
     UNFINISHED = "unfinished"  # until the job is final
+    QUEUED = "queued"  # until the job is first claimed, or final
+    PERIOD = "period"  # for key_period_s seconds
 
 
-class JobError(Record, frozen=True, kw_only=True):
+KEY_SCOPES = tuple(KeyScope)  # the database stores the position in this list; one more is a period that has passed
+
+
+class OnClash(enum.StrEnum):
+    """What becomes of a job whose key is taken."""
+
+    EXISTING = "existing"  # the job that holds the key is the answer
+    RAISE = "raise"  # KeyTakenError
+    REPLACE = "replace"  # the one that holds the key gets the new config, time and priority, if it was never claimed
+    AFTER = "after"  # where the other one was claimed already, one more runs after it
+
+
+class OnFailure(enum.StrEnum):
+    """What a child that failed does to its parent."""
+
+    COUNT = "count"  # it counts against the parent's max_child_failures
+    IGNORE = "ignore"  # nothing
+    FAIL = "fail"  # the parent fails at once, and its other children are cancelled
+    CONTINUE = "continue"  # the parent's own step is due at once
+
+
+ON_FAILURE = tuple(OnFailure)
+
+
+class OwnStep(enum.IntEnum):
+    """Whether a parent has something to do itself once its children have ended."""
+
+    NONE = 0
+    AFTER_CHILDREN = 1  # still to come
+    RELEASED = 2  # due or running
+    DONE = 3
+
+
+DEFAULT_QUEUE = "default"
+CHILDREN_FAILED = "children_failed"  # the type of the error of a parent that ended by its children's failures
+
+
+class JobError(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Why an attempt did not succeed."""
 
     type: str  # a word for programs: an exception's name, or a reason such as "http_500"
     message: str  # a sentence for people; never a secret
+    traceback: str | None = None  # of a handler's exception: places in the code, no values
+
+
+class AttemptError(Record, frozen=True, kw_only=True):
+    """Why one attempt did not succeed."""
+
+    attempt: int  # 1 for the first
+    at: float  # seconds since the epoch
+    error: JobError
 
 
 class Progress(Record, frozen=True, kw_only=True):
@@ -92,16 +142,26 @@ class NewJob(Record, frozen=True, kw_only=True):
     """What a caller says of a job that does not exist yet."""
 
     kind: str
+    queue: str = DEFAULT_QUEUE
     config: Json = {}
     metadata: dict[str, Json] = {}
+    tags: tuple[str, ...] = ()
     parent_id: int | None = None
     definition_id: int | None = None  # the job_definition_id of the chain; a column, not metadata
     state: State = State.PENDING  # or WAITING for a parent, so that nothing can claim it
     key: str | None = None  # idempotency key; unique among the same parent's children
     key_scope: KeyScope = KeyScope.FOREVER
+    key_period_s: float | None = None  # of the scope PERIOD
+    on_clash: OnClash = OnClash.EXISTING
+    partition: str = ""  # such as a customer: limits are counted by it, and partitions take turns
     priority: int = 0  # higher first
     run_at: float | None = None  # seconds since the epoch; None is now
+    timeout_s: float | None = None  # of one attempt; None is the kind's
+    end_within_s: float | None = None  # of a parent with all below it, from now on; then it fails
     max_attempts: int = 1
+    own_step: OwnStep = OwnStep.NONE  # AFTER_CHILDREN for a parent whose handler runs once its children have ended
+    on_failure: OnFailure = OnFailure.COUNT  # what its failure does to its parent
+    max_child_failures: int | float | None = None  # more of them fail it: a count, or a share of all; None is any
     child_limit: int | None = None  # at most so many children; None is no limit
     child_concurrency: int | None = None  # at most so many children running at once
 
@@ -111,22 +171,32 @@ class Job(Record, frozen=True, kw_only=True):
 
     id: int  # grows, is never used twice
     kind: str
+    queue: str
     state: State
     config: Json
     metadata: dict[str, Json]
+    tags: tuple[str, ...]
     parent_id: int | None
+    root_id: int | None  # the ancestor without a parent; None for a job without one
     definition_id: int | None
     key: str | None
+    partition: str
     priority: int
     attempts: int  # claims that counted
     max_attempts: int
     sealed: bool  # its steps have spawned all that they will
+    own_step: OwnStep
+    on_failure: OnFailure
+    max_child_failures: int | float | None
     token: int  # of the newest lease
     waits_for: str | None  # the auth_id that a waiting page needs
+    result: Json  # what its handler returned; None until then
     error: JobError | None  # of the last attempt that did not succeed
     progress: Progress | None
     child_limit: int | None
     child_concurrency: int | None
+    timeout_s: float | None
+    deadline_at: float | None  # of a parent: all below it must have ended by then
     created_at: float  # this and the times below: seconds since the epoch
     run_at: float
     lease_until: float | None
@@ -146,6 +216,8 @@ class Lease(Record, frozen=True, kw_only=True):
     parent_id: int | None
     attempts: int  # this one counted in
     max_attempts: int
+    own_step: OwnStep  # RELEASED when the children have ended and the job's own step is due
+    timeout_s: float | None
 
 
 class LeaseRef(Record, frozen=True, kw_only=True):
@@ -197,8 +269,11 @@ class Completion(Record, frozen=True, kw_only=True):
     waits_for: str | None = None
     credential_version: int = 0  # the newest that was tried in vain; a newer one ends the waiting at once; 0 is none
     counts: bool = True  # whether this attempt counts; one that waits for a credential does not
+    result: Json = None  # of a completed job
     document: Document | None = None
-    children: tuple[NewJob, ...] = ()  # siblings for a page: the links that it found
+    links: tuple[NewJob, ...] = ()  # siblings: the pages that a page found
+    children: tuple[NewJob, ...] = ()  # of the job itself, which then waits until they have ended
+    own_step: OwnStep = OwnStep.NONE  # AFTER_CHILDREN when the job has something to do after *children*, if any
     logs: tuple[LogEntry, ...] = ()
 
 
@@ -259,6 +334,9 @@ class Counts(Record, frozen=True, kw_only=True):
     completed: int = 0
     failed: int = 0
     cancelled: int = 0
+    ignored: int = 0  # this and the next two are among the failed: by what they do to their parent
+    fatal: int = 0
+    passed: int = 0
 
     @property
     def total(self) -> int:
@@ -272,5 +350,13 @@ class Counts(Record, frozen=True, kw_only=True):
 
     @property
     def is_stalled(self) -> bool:
-        """Whether all that is unfinished waits for a credential."""
+        """Whether all that is unfinished waits, for a credential or for children of its own."""
         return self.waiting > 0 and self.pending == 0 and self.running == 0
+
+
+class KindCounts(Record, frozen=True, kw_only=True):
+    """How many jobs a queue has of one kind, by state."""
+
+    queue: str
+    kind: str
+    jobs: Counts

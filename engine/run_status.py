@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .crawl_jobs import RUN
 from .queries import JobView
 from .records import Counts, JobError, Progress, Record, State
 
@@ -11,10 +12,11 @@ class RunStatus(Record, frozen=True, kw_only=True):
 
     job_id: int
     state: State
-    pages: Counts
+    pages: Counts  # of a run with steps: its steps
     error: JobError | None = None
     progress: Progress | None = None
-    is_stalled: bool = False  # every unfinished child waits for a credential
+    is_stalled: bool = False  # whatever is unfinished below it waits for a credential
+    has_steps: bool = False  # so that its children are steps, and its pages are theirs
 
     @property
     def is_settled(self) -> bool:
@@ -23,7 +25,7 @@ class RunStatus(Record, frozen=True, kw_only=True):
 
 
 def status_of(view: JobView) -> RunStatus:
-    """Return the picture of a job; only a sealed parent is stalled, for another may still get children."""
+    """Return the picture of a job; only a parent to which no more children come is stalled, and a run with steps."""
     job = view.job
     return RunStatus(
         job_id=job.id,
@@ -31,5 +33,11 @@ def status_of(view: JobView) -> RunStatus:
         pages=view.children,
         error=job.error,
         progress=job.progress,
-        is_stalled=not job.state.is_final and job.sealed and view.children.is_stalled,
+        has_steps=job.kind == RUN,
+        is_stalled=(
+            not job.state.is_final
+            and (job.sealed or job.kind == RUN)
+            and view.children.is_stalled
+            and not view.goes_on_below
+        ),
     )

@@ -2,7 +2,7 @@
 
     with store.group():          # one transaction; durable when the block has ended (I1)
         store.jobs.create(...)
-        store.leases.claim(...)
+        store.claims.claim(...)
 
 All verbs run inside a group. Used by one thread at a time; holds I19: closing and opening again changes no row.
 """
@@ -10,21 +10,29 @@ All verbs run inside a group. Used by one thread at a time; holds I19: closing a
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from .backup_store import BackupStore
 from .changes import Changes
+from .claim_store import ClaimStore
 from .clock import Clock
+from .control_store import ControlStore
 from .credential_store import CredentialStore
 from .database import MEMORY, Database, Durability, database_at
 from .database_file import check_file, open_database
 from .definition_store import DefinitionStore
 from .document_store import DocumentStore
+from .job_inserts import JobInserts
 from .job_store import JobStore
 from .lease_store import LeaseStore
 from .log_store import LogStore
 from .owner import OwnerLock
+from .parent_store import ParentStore
+from .prune_store import PruneStore
 from .queries import Queries
+from .schedule_store import ScheduleStore
+from .stat_store import StatStore
 
 
 class Store:
@@ -32,13 +40,21 @@ class Store:
 
     def __init__(self, database: Database, lock: OwnerLock | None) -> None:
         self.changes = Changes()
-        self.jobs = JobStore(database, self.changes)
+        inserts = JobInserts(database, self.changes)
+        self.parents = ParentStore(database, self.changes, inserts)
+        self.jobs = JobStore(database, self.changes, inserts, self.parents)
+        self.control = ControlStore(database, self.changes, inserts, self.parents)
+        self.claims = ClaimStore(database, self.changes)
+        self.stats = StatStore(database, self.changes)
         self.documents = DocumentStore(database)
         self.logs = LogStore(database)
-        self.leases = LeaseStore(database, self.changes, self.jobs, self.documents, self.logs)
+        self.leases = LeaseStore(database, self.changes, self.parents, self.claims, self.documents, self.logs)
+        self.schedules = ScheduleStore(database, self.changes, self.jobs, self.claims)
         self.definitions = DefinitionStore(database)
         self.credentials = CredentialStore(database, self.changes)
         self.queries = Queries(database)
+        self.prunes = PruneStore(database, self.changes)
+        self.backups = BackupStore(database)
         self._database = database
         self._lock = lock
 
@@ -70,18 +86,56 @@ class Store:
         """How many rows were changed since opening; grows with every write."""
         return self._database.total_changes
 
-    @contextmanager
-    def group(self) -> Generator[None]:
+    def group(self) -> AbstractContextManager[None]:
         """Run the block as one transaction; raises ``CommitInDoubtError`` when the commit itself fails."""
+        return self._counted(self._database.group())
+
+    def loose_group(self) -> AbstractContextManager[None]:
+        """Run the block as a group in which foreign keys are neither looked at nor followed; for pruning."""
+        return self._counted(self._database.loose_group())
+
+    @contextmanager
+    def _counted(self, transaction: AbstractContextManager[None]) -> Generator[None]:
         self.changes.clear()
-        with self._database.group():
-            yield
+        try:
+            with transaction:
+                yield
+                if self.changes.moves:
+                    self.follow_up()
+                    self.stats.count()
+        except BaseException:
+            self.changes.clear()  # it is undone, or in doubt: nobody is to be told of it
+            raise
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """Run the block so that it is undone alone when it raises."""
-        with self._database.savepoint():
-            yield
+        mark = self.changes.mark()
+        try:
+            with self._database.savepoint():
+                yield
+        except BaseException:
+            self.changes.undo(mark)
+            raise
+
+    def follow_up(self) -> None:
+        """Make the jobs that were to come after one that has ended."""
+        self.jobs.follow_up()
+        self.schedules.follow_up()
+
+    def is_idle(self) -> bool:
+        """Return whether no job runs or is due and no parent can be judged."""
+        return not self.claims.has_work() and not any(self.parents.ripe(self.parents.waiting()))
+
+    @property
+    def is_wal_over(self) -> bool:
+        """Whether somebody reads an old state of the file, so that the WAL has grown past its bound."""
+        return self._database.is_wal_over
+
+    @property
+    def wal_bytes(self) -> int:
+        """The size of the WAL's file; any thread may ask."""
+        return self._database.wal_bytes
 
     def checkpoint(self) -> None:
         """Write the WAL back if it has grown large; between groups."""

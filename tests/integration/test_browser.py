@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -115,6 +116,29 @@ def test_stop_answers_everything_and_leaves_nothing(serve: Serve) -> None:
     assert descendants(os.getpid()) == []
     assert set(threading.enumerate()) <= threads
     assert isinstance(error_of(lambda: rig.read(site.url("/page"))), EngineStoppedError)
+
+
+def test_stop_that_the_browser_hears_of_first_blames_no_page(serve: Serve) -> None:
+    """A hangup ends the terminal's whole group, the driver a moment before the program stops: no page has failed."""
+    gate = Gate()
+    site = serve(gate)
+    with Rig() as rig:
+        asked = rig.read_later(site.url("/slow"))
+        assert gate.is_asked.wait(DEADLINE_S)
+        (browser,) = browser_processes()
+        watched = os.pidfd_open(browser.pid)
+
+        for process in descendants(os.getpid()):
+            if process.group == os.getpgrp():
+                os.kill(process.pid, signal.SIGHUP)
+        has_ended, _, _ = select.select([watched], [], [], DEADLINE_S)
+        rig.stop()
+        error = error_of(lambda: asked.get(timeout=0))
+    gate.is_open.set()
+    os.close(watched)
+
+    assert has_ended
+    assert isinstance(error, EngineStoppedError)
 
 
 def test_stop_ends_a_browser_that_hangs(serve: Serve) -> None:

@@ -97,7 +97,7 @@ def test_tutorial_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_daemon_ends_on_sigterm(site: LoginSite, tmp_path: Path) -> None:
     """The daemon of the docs crawls, ends in order when it is told to, and takes the session from the file."""
-    (code,) = (block for block in blocks_of(DAEMON, "python") if "__main__" in block)
+    (code,) = (block for block in blocks_of(DAEMON, "python") if "crawld" in block)
     (tmp_path / "crawld.py").write_text(pointed_at(site, code))
     seen = []
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from store_model import Jobs
 
 from bequest.engine.database import Database
 from bequest.engine.job_rows import TALLY_COLUMNS
-from bequest.engine.records import STATES, State
+from bequest.engine.records import STATES, OwnStep, State
 from bequest.engine.store import Store
 
 
@@ -30,6 +31,8 @@ class StoreInvariants(RuleBasedStateMachine):
                 assert (job.state, job.attempts, job.token) == (model.state, model.attempts, model.token)
                 assert (job.parent_id, job.key, job.sealed) == (model.parent, model.key, model.sealed)
                 assert (job.waits_for, job.metadata) == (model.waits_for, model.metadata)
+                assert (job.own_step, job.deadline_at) == (model.own_step, model.deadline_at)
+                assert [job.root_id or job_id] == [job_id, *self.jobs.line_above(job_id)][-1:]
                 assert 0 <= job.attempts <= job.max_attempts
                 assert (job.lease_until is not None) == (job.state is State.RUNNING)
                 assert job.token >= self.highest_tokens.get(job_id, 0)
@@ -61,20 +64,25 @@ class StoreInvariants(RuleBasedStateMachine):
 
     @invariant()
     def counters_equal_group_by(self) -> None:
-        """I13: the tally of every parent is what counting gives."""
+        """I13: the tally of every parent and the counters of every kind are what counting gives."""
         with self.store.group():
-            database = database_of(self.store)
-            tallies = {row[0]: row[1:] for row in database.rows(f"SELECT parent_id, {TALLY_COLUMNS} FROM tally")}
+            rows = database_of(self.store).rows(f"SELECT parent_id, {TALLY_COLUMNS} FROM tally")
+            stats = self.store.stats.counts()
+        tallies = {row[0]: row[1:] for row in rows}
         for parent_id in {job.parent for job in self.jobs.values() if job.parent is not None}:
-            states = [self.jobs[child].state for child in self.jobs.children(parent_id)]
-            assert tallies[parent_id] == tuple(states.count(state) for state in STATES)
+            assert tallies[parent_id] == msgspec.structs.astuple(self.jobs.counts(parent_id))
+        for kind in ("page", "mail"):
+            of_kind = [job.state for job in self.jobs.values() if job.kind == kind]
+            counted = [getattr(one.jobs, state) for one in stats if one.kind == kind for state in STATES]
+            assert counted in ([of_kind.count(state) for state in STATES], [])
 
     @invariant()
     def ended_parents_have_ended_children(self) -> None:
-        """I9, I10: below a final job nothing is unfinished."""
+        """I9, I10: below a final job nothing is unfinished, and no parent completed before its own step."""
         for job_id, job in self.jobs.items():
             if job.state.is_final:
                 assert not self.jobs.unfinished_children(job_id)
+            assert job.state is not State.COMPLETED or job.own_step in (OwnStep.NONE, OwnStep.DONE)
 
     @invariant()
     def keys_are_held_once(self) -> None:

@@ -14,14 +14,17 @@ from bequest import BequestError, Definition, MetadataError
 from bequest.actors.address import Address
 from bequest.actors.executor import METADATA_LOST, ExecutorActor
 from bequest.actors.executor_messages import ChildrenEnded, StartRun
+from bequest.actors.kinds import Kinds
 from bequest.actors.manager import ManagerActor
 from bequest.actors.messages import AddJobLog, GetDefinition, GetJob, GetParentMetadata, UpdateJobMetadata
 from bequest.actors.monitor import MonitorActor
 from bequest.actors.standing_messages import Assigned, WantJobs
 from bequest.actors.supervised import Overseer, SupervisedActor
+from bequest.engine.changes import Ripe
 from bequest.engine.crawl_jobs import parent_metadata
 from bequest.engine.definitions import definition_from
 from bequest.engine.inheritance import AuthSource, choose_session
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Inheritance, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -69,7 +72,14 @@ class InstantWorker(SupervisedActor):
         self._want(*completions)
 
     def _want(self, *completions: Completion) -> None:
-        want = WantJobs(worker=self.actor_ref, kind="page", limit=1, lease_s=60.0, completions=completions)
+        want = WantJobs(
+            worker=self.actor_ref,
+            queue="crawl",
+            terms=(KindTerms(kind="page"),),
+            limit=1,
+            lease_s=60.0,
+            completions=completions,
+        )
         self._manager.tell(want)
 
 
@@ -101,12 +111,13 @@ class Outcome:
         watch = Watch()
         manager, monitor, executor = (simulation.address(name) for name in ("manager", "monitor", "executor"))
 
-        def tell_monitor(parent_ids: tuple[int, ...]) -> None:
-            monitor.tell(ChildrenEnded(parent_ids=parent_ids))
+        def tell_monitor(ripe: Ripe) -> None:
+            if ripe.to_judge:
+                monitor.tell(ChildrenEnded(parent_ids=ripe.to_judge))
 
-        manager.point_to(simulation.start(ManagerActor, watch, store, wake_at=lambda _: None, on_settled=tell_monitor))
+        manager.point_to(simulation.start(ManagerActor, watch, store, wake_at=lambda _: None, on_ripe=tell_monitor))
         monitor.point_to(simulation.start(MonitorActor, watch, manager))
-        executor.point_to(simulation.start(executor_class, watch, manager, monitor, clock))
+        executor.point_to(simulation.start(executor_class, watch, manager, monitor, Kinds(), clock))
         for _ in range(2):
             simulation.start(InstantWorker, watch, manager, self.found)
         run_id: int = executor.ask(StartRun(definition=DEFINITION))
@@ -175,7 +186,7 @@ def test_errors_of_the_metadata_name_job_and_key() -> None:
     simulation = Simulation(lambda _: 0)
     store = Store.open(":memory:", clock=ManualClock())
     manager = simulation.address("manager")
-    manager.point_to(simulation.start(ManagerActor, Watch(), store, wake_at=lambda _: None, on_settled=lambda _: None))
+    manager.point_to(simulation.start(ManagerActor, Watch(), store, wake_at=lambda _: None, on_ripe=lambda _: None))
 
     with pytest.raises(MetadataError, match=r"job 7.*'tags\[0\]'"):
         manager.ask(UpdateJobMetadata(job_id=7, metadata={"tags": [b"x"]}))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bequest.engine.policies import backoff_s, restart_delay_s, retry_at, verdict
-from bequest.engine.records import Counts, State
+from bequest.engine.policies import ParentMove, backoff_s, judge_parent, restart_delay_s, retry_at
+from bequest.engine.records import Counts
 
 attempts = st.integers(1, 10**6)
 jitters = st.floats(0, 1, exclude_max=True)
@@ -44,31 +44,32 @@ def test_restart_delay_never_shrinks_and_is_bounded(failures: int) -> None:
     assert 0 < restart_delay_s(failures) <= restart_delay_s(failures + 1) <= 30
 
 
-@given(counts=any_counts, sealed=st.booleans(), error_tolerance=shares, cancelled=st.booleans())
-def test_verdict_is_final_exactly_when_sealed_and_all_children_are(
-    counts: Counts, sealed: bool, error_tolerance: float, cancelled: bool
+@given(counts=any_counts, max_failures=st.none() | shares | few, has_own_step=st.booleans())
+def test_parent_ends_well_only_when_all_children_are_final(
+    counts: Counts, max_failures: float | None, has_own_step: bool
 ) -> None:
-    """A parent is judged when it is sealed and every child is final, and then at once (I9)."""
-    state = verdict(counts, sealed=sealed, error_tolerance=error_tolerance, cancelled=cancelled)
+    """No parent completes above an unfinished child, and one whose children have all ended is always judged (I9)."""
+    move = judge_parent(counts, max_failures=max_failures, has_own_step=has_own_step)
 
-    assert (state is not None) == (sealed and counts.unfinished == 0)
-    assert state is None or state.is_final
+    assert move is not ParentMove.COMPLETE or counts.unfinished == 0
+    assert move is not None or counts.unfinished > 0
+    assert move is not ParentMove.OWN_STEP or has_own_step
 
 
 @given(counts=finished, strict=shares, lax=shares)
-def test_more_tolerance_never_fails_a_run_that_completed(counts: Counts, strict: float, lax: float) -> None:
-    """What completes under one tolerance completes under any larger one."""
+def test_more_tolerance_never_fails_a_parent_that_completed(counts: Counts, strict: float, lax: float) -> None:
+    """What completes under one share completes under any larger one."""
     strict, lax = sorted((strict, lax))
 
-    ends = [verdict(counts, sealed=True, error_tolerance=tolerance) for tolerance in (strict, lax)]
+    moves = [judge_parent(counts, max_failures=share) for share in (strict, lax)]
 
-    assert ends != [State.COMPLETED, State.FAILED]
+    assert moves != [ParentMove.COMPLETE, ParentMove.FAIL]
 
 
 @given(failed=few, total=st.integers(1, 50))
 def test_a_share_of_failures_equal_to_the_tolerance_does_not_pass_it(failed: int, total: int) -> None:
-    """A run with exactly the tolerated share of failures completes, unless all failed."""
+    """A parent with exactly the tolerated share of failures completes, unless all failed."""
     failed = min(failed, total - 1)
     counts = Counts(failed=failed, completed=total - failed)
 
-    assert verdict(counts, sealed=True, error_tolerance=failed / total) is State.COMPLETED
+    assert judge_parent(counts, max_failures=failed / total) is ParentMove.COMPLETE

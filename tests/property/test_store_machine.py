@@ -2,48 +2,65 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
-from itertools import compress, cycle
 from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
-from store_invariants import StoreInvariants
-from store_model import MAX_ATTEMPTS, document, page, ref
+from store_model import PERIOD_S, TERMS
+from store_work import KEYS, LEASE_S, StoreWork
 
-from bequest import BequestError, CredentialNotFoundError, TransitionError
+from bequest import BequestError, CredentialNotFoundError, Retention, TransitionError
+from bequest.engine.archive import Archived
+from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.records import (
+    FINAL_STATES,
+    STATES,
     TRANSITIONS,
     Completion,
     KeyScope,
-    Lease,
     NewJob,
+    OnFailure,
+    OwnStep,
     SealedCredential,
     State,
 )
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
-KEYS = st.none() | st.sampled_from(["a", "b", "c", "d"])
 NAMES = st.sampled_from(["auth_id", "team", "phase"])
-LEASE_S = 60.0
-RETRY_S = 5.0
-ENDS = st.sampled_from([State.COMPLETED, State.COMPLETED, State.FAILED, State.PENDING, State.WAITING])
-NAMES_OF_CREDENTIALS = st.sampled_from(["wiki", "shop"])
+MAX_ATTEMPTS = 2
+NEW = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["page", "page", "mail"]),
+        "partition": st.sampled_from(["", "", "p", "q"]),
+        "on_failure": st.sampled_from(OnFailure),
+        "priority": st.integers(0, 1),
+    }
+)
+PARENT = st.fixed_dictionaries(
+    {
+        "child_limit": st.none() | st.integers(0, 4),
+        "child_concurrency": st.none() | st.integers(1, 2),
+        "max_child_failures": st.none() | st.integers(0, 1) | st.sampled_from([0.0, 0.5, 1.0]),
+        "own_step": st.sampled_from([OwnStep.NONE, OwnStep.AFTER_CHILDREN]),
+        "end_within_s": st.none() | st.just(90.0),
+    }
+)
+SCOPES = st.sampled_from([KeyScope.FOREVER, *KeyScope])
 
 
-class StoreMachine(StoreInvariants):
+class StoreMachine(StoreWork):
     """Drives a store on a real file and a dict of jobs with the same rules."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bequest-machine-"))
-        self.clock = ManualClock()
-        super().__init__(Store.open(self.folder / "jobs.db", clock=self.clock))
-        self.leases: list[Lease] = []  # all that were ever given, most of them stale
-        self.versions: dict[str, int] = {}  # of credentials
+        clock = ManualClock()
+        super().__init__(Store.open(self.folder / "jobs.db", clock=clock), clock)
         self.stored: set[str] = set()
 
     def teardown(self) -> None:
@@ -52,73 +69,79 @@ class StoreMachine(StoreInvariants):
         shutil.rmtree(self.folder)
 
     @initialize()
-    def begin_with_two_parents(self) -> None:
-        """Have something to work on, so that few steps lead far: pages that run, wait their turn, or are not due."""
-        for limit, concurrency in ((5, None), (None, 2)):
-            self.create(None, KeyScope.FOREVER, State.WAITING, limit, concurrency)
-            parent_id = max(self.jobs)
-            self.make_children(parent_id, [None, None, "a"], delay=0.0, seal=False)
-            self.make_children(parent_id, [None], delay=30.0, seal=False)
-        self.claim(3)
+    def begin_with_a_parent(self) -> None:
+        """Have something to work on."""
+        self.make({"kind": "page", "state": State.WAITING, "child_limit": 3}, None, KeyScope.FOREVER)
 
     # What callers do
 
-    @rule(
-        key=KEYS,
-        scope=st.sampled_from(KeyScope),
-        state=st.sampled_from([State.PENDING, State.WAITING]),
-        limit=st.none() | st.integers(0, 4),
-        concurrency=st.none() | st.integers(1, 2),
-    )
+    @rule(new=NEW, parent=PARENT, is_parent=st.booleans(), key=KEYS, scope=SCOPES)
     def create(
-        self, key: str | None, scope: KeyScope, state: State, limit: int | None, concurrency: int | None
+        self, new: dict[str, Any], parent: dict[str, Any], is_parent: bool, key: str | None, scope: KeyScope
     ) -> None:
         """Make a job without a parent; under a taken key the one that is there is the answer (I11)."""
-        scope = scope if key is not None else KeyScope.FOREVER
-        job = NewJob(
-            kind="page",
-            key=key,
-            key_scope=scope,
-            state=state,
-            child_limit=limit,
-            child_concurrency=concurrency,
-            max_attempts=MAX_ATTEMPTS,
-        )
+        if is_parent:
+            new = {**new, **parent, "state": State.WAITING}
+            if new["own_step"] is not OwnStep.NONE:
+                new["end_within_s"] = None
+        self.make(new, key, scope)
+
+    def make(self, fields: dict[str, Any], key: str | None, scope: KeyScope) -> None:
+        """Make a job; a key that a job of another kind holds is refused."""
+        job = NewJob(max_attempts=MAX_ATTEMPTS, **fields, **keyed(key, scope))
+        self.jobs.let_lapse(None, [key], self.clock.now())
         holder = self.jobs.holder_of(None, key)
 
-        with self.store.group():
-            (created,) = self.store.jobs.create([job])
+        try:
+            with self.store.group():
+                (created,) = self.store.jobs.create([job])
+        except BequestError:
+            assert holder is not None
+            assert self.jobs[holder].kind != job.kind
+            return
 
         assert created.is_new is (holder is None)
         if holder is None:
-            self.add(created.job_id, job)
+            self.jobs.add(created.job_id, job, None, self.clock.now())
         else:
             assert created.job_id == holder
 
     @precondition(lambda self: self.jobs)
     @rule(
         data=st.data(),
+        new=NEW,
+        parent=st.none() | PARENT,
         keys=st.lists(KEYS, max_size=4),
+        scope=SCOPES,
         delay=st.sampled_from([0.0, 0.0, 30.0]),
-        seal=st.sampled_from([False, False, True]),
+        seal=st.booleans(),
     )
-    def spawn(self, data: st.DataObject, keys: list[str | None], delay: float, seal: bool) -> None:
+    def spawn(
+        self,
+        data: st.DataObject,
+        new: dict[str, Any],
+        parent: dict[str, Any] | None,
+        keys: list[str | None],
+        scope: KeyScope,
+        delay: float,
+        seal: bool,
+    ) -> None:
         """Make children; what is refused is refused whole, what is taken is left out (I9, I11, I12, I14)."""
         parent_id = data.draw(st.sampled_from(self.jobs.of_state(State.WAITING) or sorted(self.jobs)))
-        self.make_children(parent_id, keys, delay=delay, seal=seal)
-
-    def make_children(self, parent_id: int, keys: list[str | None], *, delay: float, seal: bool) -> None:
-        """Make them, or see them refused."""
-        parent = self.jobs[parent_id]
-        run_at = self.clock.now() + delay
-        jobs = [NewJob(kind="page", key=key, run_at=run_at, max_attempts=MAX_ATTEMPTS) for key in keys]
-        expected = self.jobs.expected_children(parent_id, keys)
-        is_closed = parent.sealed or parent.state is not State.WAITING or parent.waits_for is not None
+        above = self.jobs[parent_id]
+        fields = {**new, "run_at": self.clock.now() + delay, "max_attempts": MAX_ATTEMPTS}
+        if parent is not None:
+            fields |= {**parent, "state": State.WAITING, "end_within_s": None}
+        jobs = [NewJob(**fields, **keyed(key, scope)) for key in keys]
+        is_closed = above.sealed or above.state is not State.WAITING or above.waits_for is not None
         is_refused = is_closed and any(key is None or self.jobs.holder_of(parent_id, key) is None for key in keys)
+        if not is_closed:
+            self.jobs.let_lapse(parent_id, keys, self.clock.now())
+        expected = [not is_closed and is_new for is_new in self.jobs.expected_children(parent_id, keys)]
 
         try:
             with self.store.group():
-                ids = self.store.jobs.spawn(parent_id, jobs, seal=seal)
+                ids = self.store.parents.spawn(parent_id, jobs, seal=seal)
         except TransitionError:
             assert is_refused
             return
@@ -127,15 +150,13 @@ class StoreMachine(StoreInvariants):
         assert [job_id is not None for job_id in ids] == expected
         for job_id, job in zip(ids, jobs, strict=True):
             if job_id is not None:
-                self.add(job_id, job, parent_id)
-        parent.sealed = parent.sealed or seal
+                self.jobs.add(job_id, job, parent_id, self.clock.now())
+        above.sealed = above.sealed or seal
 
     @precondition(lambda self: self.jobs)
-    @rule(data=st.data(), changes=st.dictionaries(NAMES, st.integers() | st.text(max_size=3)))
+    @rule(data=st.data(), changes=st.dictionaries(NAMES, st.integers(-9, 9) | st.text("ab", max_size=3)))
     def merge_metadata(self, data: st.DataObject, changes: dict[str, Any]) -> None:
         """Merge keys; none of the others is lost (I8)."""
-        changes = {name: value for name, value in changes.items() if not isinstance(value, str) or "\0" not in value}
-        changes = {name: value for name, value in changes.items() if not isinstance(value, int) or abs(value) < 2**63}
         job_id = data.draw(st.sampled_from(sorted(self.jobs)))
 
         with self.store.group():
@@ -147,15 +168,12 @@ class StoreMachine(StoreInvariants):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         """Cancel a job with all its descendants that are not final (I10)."""
-        children = [job_id for job_id, job in self.jobs.items() if job.parent is not None]
-        job_id = data.draw(st.sampled_from(children) | st.sampled_from(sorted(self.jobs)))
-        ended = [one for one in self.jobs.line_below(job_id) if not self.jobs[one].state.is_final]
+        job_id = data.draw(st.sampled_from(sorted(self.jobs)))
 
         with self.store.group():
-            count = self.store.jobs.cancel(job_id)
+            count = self.store.parents.cancel(job_id)
 
-        assert count == len(ended)
-        self.jobs.end_all(ended)
+        assert count == len(self.jobs.end_all(self.jobs.line_below(job_id)))
 
     @precondition(lambda self: self.jobs.of_state(State.WAITING))
     @rule(data=st.data(), state=st.sampled_from(State))
@@ -167,6 +185,7 @@ class StoreMachine(StoreInvariants):
         is_allowed = is_allowed and (state is not State.PENDING or job.waits_for is not None)
         if state in (State.COMPLETED, State.FAILED):
             is_allowed = is_allowed and job.sealed and not self.jobs.unfinished_children(job_id)
+            is_allowed = is_allowed and (state is State.FAILED or job.own_step in (OwnStep.NONE, OwnStep.DONE))
 
         try:
             with self.store.group():
@@ -177,13 +196,80 @@ class StoreMachine(StoreInvariants):
 
         assert is_allowed
         if state is State.PENDING:
-            job.state, job.run_at, job.waits_for = state, self.clock.now(), None
+            job.be_due(self.clock.now())
         elif state is State.CANCELLED:
-            self.jobs.end_all([one for one in self.jobs.line_below(job_id) if not self.jobs[one].state.is_final])
+            self.jobs.end_all(self.jobs.line_below(job_id))
         elif state is not job.state:
-            self.jobs.end(job_id, state)
+            job.state, job.waits_for = state, None
 
-    @rule(name=NAMES_OF_CREDENTIALS, ahead=st.sampled_from([1, 1, 1, 2]))
+    @rule()
+    def judge(self) -> None:
+        """End every parent that is to end, or make its own step due; with those that this makes ripe in turn (I9)."""
+        waiting, now = self.jobs.of_state(State.WAITING), self.clock.now()
+        ripe = [job_id for job_id in waiting if self.jobs.copied().judge(job_id, now) is not None]
+
+        with self.store.group():
+            moved = self.store.parents.judge(waiting)
+
+        expected = {job_id: self.jobs.judge(job_id, now) for job_id in ripe}
+        assert moved == {job_id: state for job_id, state in expected.items() if state is not None}
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        """Bring back a final job, or what failed below it; nothing above it stays final (I2, I9, I11)."""
+        job_id = data.draw(st.sampled_from([one for one in self.jobs if self.jobs[one].state.is_final] or [*self.jobs]))
+        tried = self.jobs.copied()
+        expected = tried.retry(job_id, self.clock.now())
+
+        try:
+            with self.store.group():
+                count = self.store.control.retry(job_id)
+        except TransitionError:
+            assert expected is None
+            return
+
+        assert count == expected
+        self.jobs.update(tried)
+
+    @precondition(lambda self: len(self.jobs) > 1)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        """Delete a job with all below it; nothing of them is left."""
+        job_id = data.draw(st.sampled_from(sorted(self.jobs)))
+        line = self.jobs.line_below(job_id)
+
+        with self.store.group():
+            count = self.store.control.delete(job_id)
+            pauses = {(str(pause.scope), pause.name) for pause in self.store.control.pauses()}
+
+        assert count == len(line)
+        self.pauses -= {("run", str(one)) for one in line}
+        assert pauses == self.pauses
+        self.documents = {url: one for url, one in self.documents.items() if one not in line}
+        for one in line:
+            del self.jobs[one]
+
+    @rule(data=st.data(), scope=st.sampled_from(["all", "kind", "run"]), is_resumed=st.booleans())
+    def pause(self, data: st.DataObject, scope: str, is_resumed: bool) -> None:
+        """Pause or resume all, a kind or a run."""
+        roots = sorted(job_id for job_id, job in self.jobs.items() if job.parent is None)
+        names = {"all": [""], "kind": ["page", "mail"], "run": [str(one) for one in roots] or ["0"]}[scope]
+        name = data.draw(st.sampled_from(names))
+        pause = Pause(scope=PauseScope(scope), name=name)
+
+        with self.store.group():
+            if is_resumed:
+                assert self.store.control.resume(pause) is ((scope, name) in self.pauses)
+            elif name != "0":
+                self.store.control.pause(pause)
+
+        if is_resumed:
+            self.pauses.discard((scope, name))
+        elif name != "0":
+            self.pauses.add((scope, name))
+
+    @rule(name=st.sampled_from(["wiki", "shop"]), ahead=st.sampled_from([1, 1, 1, 2]))
     def put_credential(self, name: str, ahead: int) -> None:
         """Put a credential: only as the next version, and what waits for it is due again."""
         version = self.versions.get(name, 0) + ahead
@@ -203,9 +289,9 @@ class StoreMachine(StoreInvariants):
         self.versions[name] = version
         self.stored.add(name)
         for job in waiting:
-            job.state, job.waits_for, job.run_at = State.PENDING, None, self.clock.now()
+            job.be_due(self.clock.now())
 
-    @rule(name=NAMES_OF_CREDENTIALS)
+    @rule(name=st.sampled_from(["wiki", "shop"]))
     def remove_credential(self, name: str) -> None:
         """Remove a credential; its versions go on."""
         try:
@@ -218,139 +304,36 @@ class StoreMachine(StoreInvariants):
         assert name in self.stored
         self.stored.discard(name)
 
-    # What workers do
+    # What housekeeping does
 
-    @rule(limit=st.integers(1, 6))
-    def claim(self, limit: int) -> None:
-        """Claim what is due, as many as may run up to the limit, each with a new token (I3, I5)."""
-        expected = min(limit, self.jobs.claimable(self.clock.now()))
-        due = [job_id for job_id in self.jobs.of_state(State.PENDING) if self.jobs[job_id].run_at <= self.clock.now()]
+    @rule(states=st.sets(st.sampled_from(sorted(FINAL_STATES)), min_size=1), at_once=st.integers(1, 3))
+    def prune(self, states: set[State], at_once: int) -> None:
+        """Prune what has ended so: runs go whole, nothing else goes, and a late result of theirs is refused (I4).
 
-        with self.store.group():
-            leases = self.store.leases.claim("page", limit, LEASE_S)
-
-        assert len(leases) == expected
-        for lease in leases:
-            job = self.jobs[lease.job_id]
-            assert lease.job_id in due
-            job.state = State.RUNNING
-            job.attempts += 1
-            job.token += 1
-            job.lease_until = self.clock.now() + LEASE_S
-            assert (lease.token, lease.attempts) == (job.token, job.attempts)
-        self.leases += leases
-
-    @precondition(lambda self: self.leases)
-    @rule(data=st.data(), state=ENDS, name=NAMES_OF_CREDENTIALS, counts=st.booleans(), links=st.lists(KEYS, max_size=3))
-    def complete(self, data: st.DataObject, state: State, name: str, counts: bool, links: list[str | None]) -> None:
-        """End an attempt, perhaps with a stale token, which then changes nothing (I4, I12, I15)."""
-        self.report([self.ended(self.draw_lease(data), state, name, counts=counts, links=links)])
-
-    @precondition(lambda self: self.leases)
-    @rule(states=st.lists(ENDS, min_size=1, max_size=3), name=NAMES_OF_CREDENTIALS, links=st.lists(KEYS, max_size=2))
-    def complete_many(self, states: list[State], name: str, links: list[str | None]) -> None:
-        """End what was leased last in one batch, stale leases of the same jobs among it (I4, I12, I14, I15)."""
-        leases = self.leases[-8:]
-        self.report(
-            [self.ended(lease, state, name, counts=True, links=links) for lease, state in zip(leases, cycle(states))]
-        )
-
-    def ended(self, lease: Lease, state: State, name: str, *, counts: bool, links: list[str | None]) -> Completion:
-        """Return the end of an attempt, with all that a page may leave."""
-        has_parent = lease.parent_id is not None
-        return Completion(
-            job_id=lease.job_id,
-            token=lease.token,
-            state=state,
-            run_at=self.clock.now() + RETRY_S,
-            waits_for=name if state is State.WAITING else None,
-            credential_version=self.versions.get(name, 0),
-            counts=counts,
-            document=document(lease.job_id) if has_parent and state is State.COMPLETED else None,
-            children=tuple(map(page, links)) if has_parent else (),
-        )
-
-    def report(self, completions: list[Completion]) -> None:
-        """End attempts; those whose lease is held end in the model too, and the others are refused."""
-        kept = [one for one in completions if self.jobs[one.job_id].is_held_by(one.token)]
-        links: dict[int, list[str | None]] = {}
-
-        with self.store.group():
-            refused = self.store.leases.complete(completions)
-
-        assert refused == [one.job_id for one in completions if one not in kept]
-        for one in kept:
-            job = self.jobs[one.job_id]
-            job.end_attempt(one.state, one.waits_for, counts=one.counts, retry_at=self.clock.now() + RETRY_S)
-            if job.parent is not None:
-                links.setdefault(job.parent, []).extend(child.key for child in one.children)
-            if job.parent is not None and one.document is not None:
-                self.documents.setdefault((job.parent, one.document.url_key), one.job_id)
-        for parent_id, keys in links.items():
-            self.find_new_children(parent_id, keys)
-
-    @precondition(lambda self: self.leases)
-    @rule(data=st.data())
-    def renew(self, data: st.DataObject) -> None:
-        """Make a lease last longer, if it is still held."""
-        lease = self.draw_lease(data)
-        job = self.jobs[lease.job_id]
-        is_held = job.is_held_by(lease.token)
-
-        with self.store.group():
-            refused = self.store.leases.renew([ref(lease)], LEASE_S)
-
-        assert (refused == []) is is_held
-        if is_held:
-            job.lease_until = self.clock.now() + LEASE_S
-
-    @precondition(lambda self: self.leases)
-    @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
-        """Give a lease back, if it is still held; the attempt does not count."""
-        lease = self.draw_lease(data)
-        job = self.jobs[lease.job_id]
-        is_held = job.is_held_by(lease.token)
-
-        with self.store.group():
-            refused = self.store.leases.release([ref(lease)])
-
-        assert (refused == []) is is_held
-        if is_held:
-            job.state, job.run_at = State.PENDING, self.clock.now()
-            job.attempts -= 1
-
-    @rule()
-    def reclaim(self) -> None:
-        """Put back what a former owner was running; no attempt counts (I5)."""
-        running = [self.jobs[job_id] for job_id in self.jobs.of_state(State.RUNNING)]
-
-        with self.store.group():
-            count = self.store.leases.reclaim()
-
-        assert count == len(running)
-        for job in running:
-            job.state, job.run_at = State.PENDING, self.clock.now()
-            job.attempts -= 1
-
-    @rule(seconds=st.sampled_from([1.0, 30.0, 61.0]))
-    def expire(self, seconds: float) -> None:
-        """Let time pass and end the leases whose deadline has passed."""
-        self.clock.advance(seconds)
+        A job that holds its key for a period stays until that has passed (I11).
+        """
+        completed, failed, cancelled = (0.0 if state in states else math.inf for state in STATES[3:])
+        retention = Retention(completed_s=completed, failed_s=failed, cancelled_s=cancelled)
         now = self.clock.now()
+        ended = [one for one, job in self.jobs.items() if job.parent is None and job.state in states]
+        roots = [one for one in ended if not self.jobs[one].holds_for_a_period(now)]
+        gone = {one for root in roots for one in self.jobs.line_below(root)}
 
+        archived = prune_all(self.store, retention, at_once)
+
+        assert sorted(archived) == sorted(gone)
+        late = [lease for lease in self.leases if lease.job_id in gone]
         with self.store.group():
-            self.store.leases.expire()
-
-        for job in self.jobs.values():
-            if job.state is State.RUNNING and job.lease_until <= now:
-                job.state = State.PENDING if job.attempts < job.max_attempts else State.FAILED
-                job.run_at = now
-
-    def draw_lease(self, data: st.DataObject) -> Lease:
-        """Return a lease, as often one that is held as any that was ever given."""
-        held = [lease for lease in self.leases if self.jobs[lease.job_id].is_held_by(lease.token)]
-        return data.draw(st.sampled_from(held or self.leases) | st.sampled_from(self.leases))
+            completions = [
+                Completion(job_id=lease.job_id, token=lease.token, state=State.COMPLETED) for lease in late[:1]
+            ]
+            assert self.store.leases.complete(completions) == [lease.job_id for lease in late[:1]]
+            assert self.store.queries.integrity() == []
+        for one in gone:
+            del self.jobs[one]
+            self.pauses.discard(("run", str(one)))
+        self.documents = {url: one for url, one in self.documents.items() if one not in gone}
+        self.leases = [lease for lease in self.leases if lease.job_id not in gone]
 
     # What happens to the process
 
@@ -360,9 +343,9 @@ class StoreMachine(StoreInvariants):
         try:
             with self.store.group():
                 self.store.jobs.create([NewJob(kind="page", key=key) for key in keys])
-                self.store.leases.claim("page", 2, LEASE_S)
+                self.store.claims.claim("default", TERMS, 2, LEASE_S)
                 raise KeyError  # noqa: TRY301
-        except KeyError:
+        except (KeyError, BequestError):
             pass
 
     @rule()
@@ -371,21 +354,32 @@ class StoreMachine(StoreInvariants):
         self.store.close()
         self.store = Store.open(self.folder / "jobs.db", clock=self.clock)
 
-    # The model
 
-    def add(self, job_id: int, job: NewJob, parent_id: int | None = None) -> None:
-        """Add a job to the model."""
-        self.jobs.add(job_id, job, parent_id, now=self.clock.now())
+def keyed(key: str | None, scope: KeyScope) -> dict[str, Any]:
+    """Return the fields of a job that is about its key."""
+    if key is None:
+        return {}
+    return {"key": key, "key_scope": scope, "key_period_s": PERIOD_S if scope is KeyScope.PERIOD else None}
 
-    def find_new_children(self, parent_id: int, keys: list[str | None]) -> None:
-        """Add to the model the links that the store has kept; they are those that it should."""
-        is_new = self.jobs.expected_children(parent_id, keys)
-        with self.store.group():
-            views = self.store.queries.jobs(parent_id=parent_id, after_id=max(self.jobs), limit=100)
-        assert [view.job.key for view in views] == list(compress(keys, is_new))
-        for view in views:
-            self.add(view.job.id, page(view.job.key), parent_id)
+
+def prune_all(store: Store, retention: Retention, at_once: int) -> list[int]:
+    """Prune to the end and return the jobs whose records were there to be archived."""
+    archived: list[int] = []
+    while True:
+        with store.group():
+            parts = store.queries.prunes.parts()
+        with store.loose_group():
+            if parts:
+                store.prunes.delete(
+                    [
+                        Archived(job_id=part.job_id, last_error_id=part.last_error_id, last_log_id=part.last_log_id)
+                        for part in parts
+                    ]
+                )
+            elif not (store.prunes.take_below(at_once) or store.prunes.take_over(retention, store.now, at_once)):
+                return archived
+        archived += [part.job_id for part in parts if part.job is not None]
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+TestStoreMachine.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 from bequest import (
     Admission,
     AuthPolicy,
     BequestError,
+    CatchUp,
     Cookie,
     Counts,
     Credential,
@@ -20,14 +21,19 @@ from bequest import (
     FailureCause,
     Health,
     Job,
+    JobContext,
+    JobHandle,
     Key,
     KeyFile,
     LogEntry,
+    Overlap,
     PageError,
     Run,
     RunStatus,
+    Schedule,
     Secret,
     State,
+    Step,
     StoredDocument,
     read_definition,
 )
@@ -43,6 +49,10 @@ class FrozenClock:
     def monotonic(self) -> float:
         """Return the same reading."""
         return 0.0
+
+    def on_set(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call nobody."""
+        return lambda: None
 
 
 def open_engines() -> None:
@@ -79,6 +89,8 @@ def declare(folder: Path) -> list[Definition]:
             labels={"team": "docs", "level": 3, "draft": False, "note": None},
         ),
         Definition.crawl("wiki", start_urls=[], auth_policy=AuthPolicy.REQUIRE),
+        Definition.crawl("wiki", steps=[Step(kind="crawl", config={"start_urls": []}), {"kind": "index"}]),
+        Definition.crawl("index", steps=[Step(kind="index", retries=2)], post_jobs=[{"kind": "report"}], timeout_s=60),
         read_definition("wiki.toml"),
         read_definition(folder / "wiki.json"),
     ]
@@ -119,3 +131,21 @@ def crawl(engine: Engine, definition: Definition) -> list[str]:
 def reason_of(error: PageError) -> tuple[str, bool]:
     """Return what a program asks of a page that could not be fetched."""
     return error.reason, error.is_transient
+
+
+def schedule(engine: Engine, definition: Definition) -> float | None:
+    """Have jobs and runs made at their times."""
+
+    @engine.kind("report")
+    def report(job: JobContext, team: str) -> None:
+        """Do nothing."""
+
+    assert_type(engine.schedules.put("nightly", report, "docs", cron="30 2 * * *", timezone="Europe/Berlin"), Schedule)
+    engine.schedules.put("often", "report", "docs", every_s=60, catch_up="all", catch_up_limit=3, priority=1)
+    engine.schedules.put("wiki", definition, every_s=0.5, catch_up=CatchUp.SKIP, overlap=Overlap.QUEUE)
+    engine.schedules.pause("wiki")
+    engine.schedules.resume("wiki")
+    engine.schedules.remove("wiki")
+    assert_type(engine.schedules.run_now("nightly"), JobHandle[Any])
+    assert_type(engine.schedules.list(), list[Schedule])
+    return engine.schedules.get("often").next_at

@@ -21,12 +21,13 @@ def open_engines() -> None:
 
 def declare() -> None:
     """Options are known by name and type; a declared recipe does not change."""
-    Definition.crawl("wiki")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    Definition.crawl("wiki", SEEDS)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    Definition.crawl("wiki", start_urls=SEEDS, max_page=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    Definition.crawl("wiki", start_urls=SEEDS, max_pages="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Definition.crawl("wiki", start_urls=SEEDS, auth_policy="strict")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Definition.crawl("wiki", start_urls=SEEDS, scope="planet")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Definition.crawl("wiki")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    Definition.crawl("wiki", start_urls=SEEDS, steps=[{"kind": "index"}])  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    Definition.crawl("wiki", SEEDS)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    Definition.crawl("wiki", start_urls=SEEDS, max_page=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    Definition.crawl("wiki", start_urls=SEEDS, max_pages="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Definition.crawl("wiki", start_urls=SEEDS, auth_policy="strict")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Definition.crawl("wiki", start_urls=SEEDS, scope="planet")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     definition = Definition.crawl("wiki", start_urls=SEEDS)
     definition.max_pages = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -51,3 +52,12 @@ def crawl(engine: Engine, run: Run) -> None:
     for document in run.documents():
         list(document.html)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType]
         document.title = ""  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def schedule(engine: Engine, definition: Definition) -> None:
+    """A policy is one of a few words, and a schedule is a record."""
+    engine.schedules.put("wiki", definition, every_s=60, catch_up="maybe")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    engine.schedules.put("wiki", definition, every_s="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    engine.schedules.put("wiki", definition, "0 3 * * *", "UTC")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    engine.schedules.put("wiki", definition, every_s=60, keys="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    engine.schedules.get("wiki").is_paused = True  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

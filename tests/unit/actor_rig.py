@@ -19,13 +19,16 @@ from bequest.actors.asking import Ask, answer
 from bequest.actors.browser_messages import FetchPage, Login
 from bequest.actors.executor import ExecutorActor
 from bequest.actors.executor_messages import StartMonitoring, StartRun, TakeUpRuns
+from bequest.actors.kinds import Kinds
 from bequest.actors.manager import ManagerActor
 from bequest.actors.messages import Request
 from bequest.actors.standing_messages import Assigned, WantJobs
 from bequest.actors.supervised import SupervisedActor, refuse
+from bequest.engine.changes import Move
 from bequest.engine.clock import Clock
 from bequest.engine.database_file import open_reader
 from bequest.engine.errors import BequestError, EngineStoppedError
+from bequest.engine.limits import KindTerms
 from bequest.engine.pages import CookieReport, LoginFormFacts, PageRequest, PageSnapshot
 from bequest.engine.queries import JobView, Queries
 from bequest.engine.records import Completion, Lease
@@ -87,8 +90,15 @@ class ManagerRig:
         self.address = Address("manager")
         self.wakes: list[float] = []
         self.settled: list[int] = []
+        self.moves: list[Move] = []
+        self.lost: list[int] = []
         self.ref = ManagerActor.start(
-            self.watch, store, wake_at=self.wakes.append, on_settled=lambda parents: self.settled.extend(parents)
+            self.watch,
+            store,
+            wake_at=self.wakes.append,
+            on_ripe=lambda ripe: self.settled.extend(ripe.to_judge),
+            on_lost=self.lost.extend,
+            publish=lambda moves, _at: self.moves.extend(moves),
         )
         self.address.point_to(self.ref)
 
@@ -227,7 +237,14 @@ class Hand:
 
     def want(self, *completions: Completion, kind: str = "page", limit: int = 1, lease_s: float = 60.0) -> WantJobs:
         """Return the message that it is free."""
-        return WantJobs(worker=self.ref, kind=kind, limit=limit, lease_s=lease_s, completions=completions)
+        return WantJobs(
+            worker=self.ref,
+            queue="default",
+            terms=(KindTerms(kind=kind),),
+            limit=limit,
+            lease_s=lease_s,
+            completions=completions,
+        )
 
     def assigned(self) -> tuple[Lease, ...]:
         """Wait for the next assignment."""
@@ -300,7 +317,7 @@ class ExecutorRig:
         self.taped = TapedAddress(self.manager.address, self.tape)
         self.monitor = TapedAddress(DeafAddress("monitor"), self.tape)
         self.executor = Address("executor")
-        self.ref = ExecutorActor.start(self.manager.watch, self.taped, self.monitor, clock)
+        self.ref = ExecutorActor.start(self.manager.watch, self.taped, self.monitor, Kinds(), clock)
         self.executor.point_to(self.ref)
 
     def start(self, definition: Definition, *, key: str | None = None) -> Any:

@@ -8,16 +8,8 @@ from actor_rig import PATIENCE_S, Answer, ManagerRig, Site, SiteActor, TapedAddr
 
 from bequest import Definition
 from bequest.actors.address import Address
-from bequest.actors.messages import (
-    ClaimJobs,
-    CompleteJobs,
-    CreateJob,
-    GetCredentialVersion,
-    GetJob,
-    PutCredential,
-    SpawnChildren,
-    UpdateJobMetadata,
-)
+from bequest.actors.credential_messages import GetCredentialVersion, PutCredential
+from bequest.actors.messages import ClaimJobs, CompleteJobs, CreateJob, GetJob, SpawnChildren, UpdateJobMetadata
 from bequest.actors.page_crawl import PageCrawl
 from bequest.actors.query_messages import ListDocuments, ListJobs, ListLogs
 from bequest.engine.clock import Clock
@@ -25,6 +17,7 @@ from bequest.engine.cookies import Cookie
 from bequest.engine.crawl_jobs import parent_job, parent_metadata, seed_jobs
 from bequest.engine.credentials import Credential
 from bequest.engine.keys import Key
+from bequest.engine.limits import KindTerms
 from bequest.engine.pages import PageRequest
 from bequest.engine.records import Completion, Job, Lease, LogEntry, StoredDocument
 from bequest.engine.secret import Secret
@@ -76,7 +69,7 @@ class CrawlRig:
 
     def claim(self) -> Lease:
         """Claim the next page."""
-        (lease,) = self.manager.ask(ClaimJobs(kind="page", limit=1, lease_s=LEASE_S))
+        (lease,) = self.manager.ask(ClaimJobs(queue="crawl", terms=(KindTerms(kind="page"),), limit=1, lease_s=LEASE_S))
         found: Lease = lease
         return found
 
@@ -89,7 +82,9 @@ class CrawlRig:
     def crawl_all(self) -> list[Job]:
         """Crawl until no page is due, and return the jobs in the order that they were crawled."""
         crawled = []
-        while leases := self.manager.ask(ClaimJobs(kind="page", limit=1, lease_s=LEASE_S)):
+        while leases := self.manager.ask(
+            ClaimJobs(queue="crawl", terms=(KindTerms(kind="page"),), limit=1, lease_s=LEASE_S)
+        ):
             self.report(self.pages.crawl(leases[0]))
             crawled.append(self.job(leases[0].job_id))
         return crawled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import traceback
 from contextlib import suppress
 from typing import Any
@@ -107,6 +109,24 @@ def test_wait_without_time_ends_at_once(timeout_s: float) -> None:
         ask("silence", timeout_s=timeout_s)
 
 
+class Interrupted(Reply):
+    """A wait in which somebody presses Ctrl-C."""
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+
+def test_reply_of_a_wait_that_is_interrupted_is_given_up() -> None:
+    """Or the manager would look again for a job's end, at each change, for somebody who has gone."""
+    reply = Interrupted()
+
+    with pytest.raises(KeyboardInterrupt):
+        ask("silence", reply=reply)
+
+    assert reply.is_given_up
+
+
 @pytest.mark.parametrize(("timeout_s", "is_given_up"), [(0.001, True), (10.0, False)])
 def test_reply_says_that_nobody_waits_any_more(timeout_s: float, is_given_up: bool) -> None:
     """After the deadline whoever keeps the question can see that its answer is wanted no more."""
@@ -128,3 +148,56 @@ def test_wait_for_a_dead_actor_ends_long_before_the_deadline() -> None:
 def test_answer_of_a_dying_actor_is_taken() -> None:
     """What an actor answers on its way out is not taken for silence, even when it was found dead before."""
     assert ask("silence", is_dead=True, reply=AnsweredLate()) == "late"
+
+
+def test_answer_is_given_once() -> None:
+    """A second answer, or an error after one, is refused as pykka's own future refuses it, and changes nothing."""
+    reply = Reply()
+    reply.set("first")
+
+    with pytest.raises(queue.Full):
+        reply.set("second")
+    with pytest.raises(queue.Full):
+        answer(reply, TransitionError("too late"))
+
+    assert [reply.get(timeout=0), reply.get()] == ["first", "first"]
+
+
+def test_error_in_hand_is_an_answer() -> None:
+    """Without a triple the error that is being handled is the answer, as it is to pykka's own future."""
+    reply = Reply()
+
+    try:
+        Clerk.find_fault(Clerk(), TransitionError("in hand"))
+    except TransitionError:
+        reply.set_exception()
+
+    with pytest.raises(TransitionError, match="in hand"):
+        reply.get(timeout=0)
+
+
+def test_many_wait_for_one_answer() -> None:
+    """Each thread that waits for it gets it."""
+    reply = Reply()
+    got: list[Any] = []
+    threads = [threading.Thread(target=lambda: got.append(reply.get(timeout=10.0))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+
+    reply.set("ship")
+
+    for thread in threads:
+        thread.join()
+    assert got == ["ship"] * 3
+
+
+def test_answer_is_mapped() -> None:
+    """What pykka makes of its own future it makes of this one, and what asks another for its answer is not set."""
+    reply = Reply()
+    mapped = reply.map(str.upper)
+    reply.set("ship")
+
+    with pytest.raises(queue.Full):
+        mapped.set("another")
+
+    assert mapped.get(timeout=10.0) == "SHIP"

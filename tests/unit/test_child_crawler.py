@@ -15,6 +15,7 @@ from bequest.actors.child_crawler import LEASE_S, ChildCrawlerActor
 from bequest.actors.messages import ClaimJobs, GetParentMetadata
 from bequest.actors.standing_messages import Assigned, AwaitChange, WantJobs
 from bequest.engine.errors import EngineError, EngineFailedError, EngineStoppedError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Counts, State
 from bequest.engine.run_status import RunStatus
 from bequest.engine.store import Store
@@ -77,7 +78,7 @@ def test_crawler_waits_for_work_without_asking_again(rig: CrawlerRig) -> None:
     rig.wait_for(run_id, completed=1)
 
     wants = [message for message in rig.tape if isinstance(message, WantJobs)]
-    assert [(want.kind, want.limit, want.lease_s, len(want.completions)) for want in wants] == [
+    assert [(want.terms[0].kind, want.limit, want.lease_s, len(want.completions)) for want in wants] == [
         ("page", 1, LEASE_S, 0),
         ("page", 1, LEASE_S, 1),
     ]
@@ -110,7 +111,7 @@ def test_page_that_is_cut_short_is_given_back(rig: CrawlerRig, error: EngineErro
 def test_page_that_is_assigned_to_a_crawler_that_ends_is_given_back(rig: CrawlerRig) -> None:
     """What lies in its inbox when it stops is not lost with it (I3)."""
     run_id = rig.make_run(URL, f"{URL}a")
-    first, second = rig.manager.ask(ClaimJobs(kind="page", limit=2, lease_s=60.0))
+    first, second = rig.manager.ask(ClaimJobs(queue="crawl", terms=(KindTerms(kind="page"),), limit=2, lease_s=60.0))
     ref = rig.start()
 
     def stop_behind() -> None:
@@ -139,7 +140,7 @@ def test_crash_gives_the_page_back(rig: CrawlerRig) -> None:
 def test_pages_that_were_done_before_the_end_are_reported(rig: CrawlerRig) -> None:
     """Of two pages in hand the one that was read is stored, and the one that was cut short is given back."""
     run_id = rig.make_run(URL, f"{URL}a")
-    leases = rig.manager.ask(ClaimJobs(kind="page", limit=2, lease_s=60.0))
+    leases = rig.manager.ask(ClaimJobs(queue="crawl", terms=(KindTerms(kind="page"),), limit=2, lease_s=60.0))
     rig.site = lambda request: page(URL) if request.url == URL else EngineStoppedError()
 
     rig.start().tell(Assigned(leases=tuple(leases)))

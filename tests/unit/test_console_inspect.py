@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bequest.console.main import run_command
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, JobError, LogEntry, NewJob, State
 from bequest.engine.store import Store
 
@@ -22,8 +23,8 @@ def database(store: Store, tmp_path: Path) -> str:
         run_id = store.jobs.create([NewJob(kind="crawl", state=State.WAITING, config={"start_urls": [EVIL]})])[0].job_id
         store.jobs.update_metadata(run_id, {"auth_id": "wiki", "team": "docs"})
         pages = [NewJob(kind="page", key=str(number), config={"url": EVIL, "depth": number}) for number in range(4)]
-        store.jobs.spawn(run_id, pages, seal=True)
-        leases = store.leases.claim("page", 3, 60.0)
+        store.parents.spawn(run_id, pages, seal=True)
+        leases = store.claims.claim("default", (KindTerms(kind="page"),), 3, 60.0)
         ends: tuple[dict[str, Any], ...] = (
             {"state": State.COMPLETED},
             {"state": State.FAILED, "error": JobError(type="http_404", message=f"found {EVIL}")},
@@ -57,7 +58,7 @@ def test_jobs_lists_runs_without_their_queries(database: str, capsys: pytest.Cap
 def test_jobs_says_that_a_run_is_stalled(store: Store, database: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A run of which all that is left waits for a credential is listed as stalled."""
     with store.group():
-        (lease,) = store.leases.claim("page", 1, 60.0)
+        (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
         store.leases.complete([Completion(job_id=lease.job_id, token=lease.token, state=State.FAILED)])
 
     run_command(["jobs", "--db", database])
@@ -142,6 +143,27 @@ def test_job_names_the_definition_where_metadata_was_lost(
     run_command(["job", "1", "--db", str(tmp_path / "jobs.db")])
 
     assert "session  wiki (in its definition; its metadata names none)" in capsys.readouterr().out
+
+
+def test_job_of_another_kind_shows_its_attempts_and_when_it_is_due(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that is retried says how often it was tried and when it is due; nothing is said of a session."""
+    with store.group():
+        store.jobs.create([NewJob(kind="mail", max_attempts=3)])
+        (lease,) = store.claims.claim("default", (KindTerms(kind="mail"),), 1, 60.0)
+        error = JobError(type="ValueError", message="no such box")
+        again = Completion(job_id=1, token=lease.token, state=State.PENDING, run_at=4_000_000_000.0, error=error)
+        store.leases.complete([again])
+
+    code = run_command(["job", "1", "--db", str(tmp_path / "jobs.db")])
+
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    assert ["attempts", "1 of 3"] in lines
+    assert ["due", "2096-10-02 07:06 UTC"] in lines
+    assert ["error", "ValueError: no such box"] in lines
+    assert "session" not in {name for name, _ in lines}
 
 
 def test_page_shows_what_it_waits_for(database: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,7 +59,20 @@ def test_commands_stand_in_the_order_of_use(capsys: pytest.CaptureFixture[str]) 
 
     listed = capsys.readouterr().out.partition("Commands:")[2].split("\n")
     names = [line.split()[0] for line in listed if line.strip()]
-    assert names == ["demo", "crawl", "run", "auth", "jobs", "job", "logs", "browser", "doctor"]
+    assert names == [
+        "demo",
+        "crawl",
+        "run",
+        "auth",
+        "jobs",
+        "job",
+        "logs",
+        "backup",
+        "prune",
+        "integrity",
+        "browser",
+        "doctor",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["auth"], ["browser"]], ids=str)

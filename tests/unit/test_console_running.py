@@ -60,11 +60,47 @@ def test_run_without_a_page_names_the_cause() -> None:
 
 def test_run_beyond_its_tolerance_names_both_shares() -> None:
     """A run that stored pages and failed says how many failed and how many may."""
-    error = JobError(type="children_failed", message="2 of 9 pages failed")
+    error = JobError(type="children_failed", message="2 of 9 children failed")
 
     said = why_not_done(order(), status(pages=Counts(completed=7, failed=2), error=error), CAUSES)
 
     assert said == "run 7 failed: 2 of 9 pages failed, more than its error_tolerance of 0.1 allows"
+
+
+def test_run_whose_time_was_over_says_so() -> None:
+    """A run that failed for another reason than its pages gives that, whether or not it stored any."""
+    error = JobError(type="run_timeout", message="not everything had ended when its time was over")
+
+    said = {why_not_done(order(), status(pages=Counts(completed=done), error=error), []) for done in (0, 7)}
+
+    assert said == {"run 7 failed: not everything had ended when its time was over"}
+
+
+def test_run_with_steps_counts_its_steps() -> None:
+    """Of a run with steps it is said how many of them failed, for their tolerance is none."""
+    error = JobError(type="children_failed", message="1 of 2 children failed")
+
+    said = why_not_done(order(), status(pages=Counts(completed=1, failed=1), error=error, has_steps=True), CAUSES)
+
+    assert said == "run 7 failed: 1 of 2 steps failed"
+
+
+def test_stalled_run_with_steps_names_the_session_of_its_crawl() -> None:
+    """The credential and the host are those of the step that names one; jobs and anonymous crawls are passed over."""
+    steps: list[dict[str, Any]] = [
+        {"kind": "announce"},
+        {"kind": "crawl", "config": {"start_urls": ["https://open.example/"]}},
+        {"kind": "crawl", "config": {"start_urls": ["https://wiki.example/"], "auth_id": "wiki"}},
+    ]
+    asked = order(definition=Definition.crawl("all", steps=steps))
+    stalled = status(state=State.WAITING, is_stalled=True, pages=Counts(completed=2, waiting=1), has_steps=True)
+
+    said = why_not_done(asked, stalled, [])
+
+    assert said == (
+        "run 7 is stalled, what is left of it waiting for credential 'wiki'; store one that works with"
+        " `bequest auth add wiki FILE --site wiki.example` and give the same command again"
+    )
 
 
 def test_cancelled_run_is_said_to_be() -> None:

@@ -5,39 +5,16 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+from job_record import job_record
 
-from bequest.console.words import counted, moment, printable, standing, what
+from bequest.console.words import by_state, counted, moment, printable, standing, what
 from bequest.engine.records import Counts, Job, Json, State
 from bequest.engine.run_status import RunStatus
 
 
 def job(config: Json) -> Job:
     """Return a job with that config."""
-    return Job(
-        id=1,
-        kind="crawl",
-        state=State.WAITING,
-        config=config,
-        metadata={},
-        parent_id=None,
-        definition_id=None,
-        key=None,
-        priority=0,
-        attempts=0,
-        max_attempts=1,
-        sealed=True,
-        token=0,
-        waits_for=None,
-        error=None,
-        progress=None,
-        child_limit=None,
-        child_concurrency=None,
-        created_at=0,
-        run_at=0,
-        lease_until=None,
-        started_at=None,
-        finished_at=None,
-    )
+    return job_record(config=config)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +57,21 @@ def test_standing_leaves_out_what_is_nothing() -> None:
     status = RunStatus(job_id=1, state=State.WAITING, pages=Counts(running=2, completed=3, failed=1))
 
     assert standing(status) == "3 of 6 pages stored, 2 running, 1 failed"
+
+
+def test_standing_of_a_run_with_steps_names_no_pages() -> None:
+    """A step that waits for its pages is under way, and not waiting for a session."""
+    steps = Counts(completed=1, waiting=1, failed=1, cancelled=2)
+    status = RunStatus(job_id=1, state=State.WAITING, pages=steps, has_steps=True)
+
+    assert standing(status) == "1 step completed, 1 under way, 1 failed, 2 cancelled"
+
+
+def test_by_state_counts_each_child_once() -> None:
+    """What the engine notes of failures by their effect is not shown as further states."""
+    counts = by_state(Counts(completed=3, failed=2, ignored=1, fatal=1))
+
+    assert counts == {"pending": 0, "running": 0, "waiting": 0, "completed": 3, "failed": 2, "cancelled": 0}
 
 
 def test_what_names_some_of_many_places_and_no_query() -> None:

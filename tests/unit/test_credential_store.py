@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from bequest.engine.errors import CredentialError, CredentialNotFoundError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, CredentialEntry, Job, NewJob, SealedCredential, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -42,8 +43,8 @@ def waiting_pages(store: Store, *auth_ids: str) -> list[int]:
     """Return pages of one run, each waiting for one of *auth_ids*."""
     with store.group():
         (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
-        store.jobs.spawn(parent.job_id, [NewJob(kind="page")] * len(auth_ids))
-        leases = store.leases.claim("page", len(auth_ids), 60.0)
+        store.parents.spawn(parent.job_id, [NewJob(kind="page")] * len(auth_ids))
+        leases = store.claims.claim("default", (KindTerms(kind="page"),), len(auth_ids), 60.0)
         store.leases.complete(
             [
                 Completion(job_id=lease.job_id, token=lease.token, state=State.WAITING, waits_for=auth_id)
@@ -129,7 +130,7 @@ def test_put_credential_wakes_what_waited_for_it(store: Store, clock: ManualCloc
     with store.group():
         woken = store.credentials.put(SEALED)
         noted = store.changes.has_due_work, store.changes.jobs, store.changes.parents
-        claimed = [lease.job_id for lease in store.leases.claim("page", 9, 60.0)]
+        claimed = [lease.job_id for lease in store.claims.claim("default", (KindTerms(kind="page"),), 9, 60.0)]
 
     assert (woken, claimed) == (2, [wiki, wiki_too])
     assert noted == (True, {wiki, wiki_too}, {1})
@@ -150,7 +151,7 @@ def test_removed_credential_wakes_nothing(store: Store) -> None:
     (page,) = waiting_pages(store, "wiki")
     put(store, 1)
     with store.group():
-        (lease,) = store.leases.claim("page", 1, 60.0)
+        (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
         store.leases.complete(
             [Completion(job_id=page, token=lease.token, state=State.WAITING, waits_for="wiki", credential_version=1)]
         )

@@ -80,7 +80,7 @@ def test_crawl_keeps_every_option() -> None:
 
 def test_crawl_options_name_every_field_but_the_two_required() -> None:
     """The options that type checkers see are the fields of the record."""
-    assert {"name", "start_urls", *CrawlOptions.__annotations__} == set(Definition.__struct_fields__)
+    assert {"name", "start_urls", "steps", *CrawlOptions.__annotations__} == set(Definition.__struct_fields__)
 
 
 def test_two_definitions_share_no_labels() -> None:
@@ -199,7 +199,8 @@ def test_definition_refuses_start_urls_that_are_no_list_of_any(value: object, fo
     """No URL at all, or one without a list around it, is refused."""
     said = refusal(start_urls=value)
 
-    assert said == f"wiki.toml: start_urls: expected a list of one or more http or https URLs, found {found}"
+    assert said.startswith("wiki.toml: start_urls: expected a list of one or more http or https URLs")
+    assert said.endswith(f"found {found}")
 
 
 @pytest.mark.parametrize("key", ["include", "exclude"])
@@ -266,7 +267,7 @@ def test_check_names_the_definition_where_no_source_is_given() -> None:
 def test_crawl_refuses_in_the_same_words() -> None:
     """A definition built in Python is checked as a file is."""
     with pytest.raises(DefinitionError, match=r"^definition 'wiki': scope: expected "):
-        Definition.crawl("wiki", start_urls=[SEED], scope="page")  # type: ignore[arg-type]
+        Definition.crawl("wiki", start_urls=[SEED], scope="page")  # type: ignore[call-overload]
 
 
 def test_canonical_json_sorts_keys_and_keeps_the_order_of_seeds() -> None:

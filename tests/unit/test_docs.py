@@ -15,6 +15,7 @@ import pytest
 
 from bequest import Definition, KeyFile, read_definition
 from bequest.console.main import commands
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Document, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -106,8 +107,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store = Store.open("wiki.db", clock=ManualClock())
     with store.group():
         (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
-        store.jobs.spawn(parent.job_id, [NewJob(kind="page")], seal=True)
-        (lease,) = store.leases.claim("page", 1, 60.0)
+        store.parents.spawn(parent.job_id, [NewJob(kind="page")], seal=True)
+        (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
         document = Document(
             url="https://wiki.example/",
             url_key="x",
@@ -161,7 +162,7 @@ def test_toml_block_is_a_definition(block: Block, tmp_path: Path) -> None:
     """Each TOML block is a definition that can be run."""
     (tmp_path / "block.toml").write_text(block.text, encoding="utf-8")
 
-    assert read_definition(tmp_path / "block.toml").start_urls
+    assert read_definition(tmp_path / "block.toml").name
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=place)

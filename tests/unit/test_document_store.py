@@ -25,7 +25,7 @@ def run(store: Store, pages: int) -> tuple[int, list[int]]:
     """Return a parent and its pages."""
     with store.group():
         (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING, metadata={"auth_id": "wiki"})])
-        ids = store.jobs.spawn(parent.job_id, [NewJob(kind="page")] * pages)
+        ids = store.parents.spawn(parent.job_id, [NewJob(kind="page")] * pages)
     return parent.job_id, [job_id or 0 for job_id in ids]
 
 

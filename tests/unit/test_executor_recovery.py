@@ -10,17 +10,21 @@ import pytest
 from actor_rig import ExecutorRig, failing, read, runs_in
 
 from bequest import Definition
-from bequest.actors.executor_messages import StartMonitoring, TakeUpRuns
+from bequest.actors.control_messages import DeleteJob
+from bequest.actors.executor_messages import GoOn, StartMonitoring, TakeUpRuns
 from bequest.actors.messages import (
     CancelRun,
     CreateJob,
     GetDefinition,
+    Request,
     SpawnChildren,
     UpdateJobMetadata,
 )
+from bequest.actors.query_messages import ListJobs
 from bequest.engine.errors import (
     DefinitionError,
     StoreError,
+    TransitionError,
 )
 from bequest.engine.records import NewJob, State
 from bequest.engine.store import Store
@@ -181,3 +185,42 @@ def test_error_of_one_run_ends_the_taking_up(rig: ExecutorRig) -> None:
     assert isinstance(rig.start(OTHER), StoreError)
     assert isinstance(rig.take_up(), StoreError)
     assert not issubclass(StoreError, DefinitionError)
+
+
+def after_a_crash(rig: ExecutorRig) -> None:
+    """Leave run 1 without its children, as a crash would."""
+    rig.manager.ask(CreateJob(job=NewJob(kind="crawl", state=State.WAITING), definition=WIKI))
+
+
+@pytest.mark.parametrize("step", [GetDefinition, UpdateJobMetadata, SpawnChildren])
+@pytest.mark.parametrize("ends", [CancelRun(job_id=1), DeleteJob(job_id=1)], ids=["cancelled", "deleted"])
+def test_run_that_ends_while_it_is_taken_up_harms_nobody(rig: ExecutorRig, step: type[Any], ends: Request) -> None:
+    """A person who cancels or deletes it at that moment brings no executor down, and no child begins (I10)."""
+    after_a_crash(rig)
+    rig.taped.before[step] = lambda: rig.manager.ask(ends)
+    rig.executor.tell(GoOn(parent_ids=(1,)))
+
+    assert rig.take_up() == 0
+    assert rig.manager.watch.errors == []
+    assert rig.manager.ask(ListJobs(parent_id=1)) == []
+
+
+def test_run_that_is_gone_needs_no_next_step(rig: ExecutorRig) -> None:
+    """It was deleted after the manager had told of it; those told of with it go on."""
+    after_a_crash(rig)
+
+    rig.executor.tell(GoOn(parent_ids=(99, 1)))
+
+    assert rig.take_up() == 1
+    assert rig.manager.watch.errors == []
+    assert len(rig.manager.ask(ListJobs(parent_id=1))) == len(URLS)
+
+
+def test_refusal_of_a_run_that_is_open_is_no_end_of_it(rig: ExecutorRig) -> None:
+    """What cannot be explained by its end crashes the executor, and is tried again by the next."""
+    after_a_crash(rig)
+    rig.taped.before[SpawnChildren] = failing(TransitionError("for no reason"))
+
+    rig.executor.tell(GoOn(parent_ids=(1,)))
+
+    assert isinstance(rig.manager.watch.wait_for_crash(), TransitionError)

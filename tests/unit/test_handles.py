@@ -11,8 +11,9 @@ from actor_rig import PATIENCE_S, TapedAddress, page
 from crawl_rig import CANARY, URL, CrawlRig
 
 from bequest.actors import handles
+from bequest.actors.credential_messages import GetCredential, PutCredential
 from bequest.actors.handles import Credentials, Run
-from bequest.actors.messages import ClaimJobs, GetCredential, PutCredential, UpdateJobStatus
+from bequest.actors.messages import ClaimJobs, UpdateJobStatus
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential
 from bequest.engine.errors import (
@@ -26,6 +27,7 @@ from bequest.engine.errors import (
     SealError,
 )
 from bequest.engine.keys import Key
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Counts, State
 from bequest.engine.run_status import RunStatus
 from bequest.engine.secret import Secret
@@ -166,7 +168,7 @@ def test_cancelled_run_starts_no_further_page(rig: CrawlRig) -> None:
 
     assert run.cancel() == 3
 
-    assert rig.manager.ask(ClaimJobs(kind="page", limit=9, lease_s=9.0)) == []
+    assert rig.manager.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=9, lease_s=9.0)) == []
     assert (run.wait(), run.cancel()) == (State.CANCELLED, 0)
 
 

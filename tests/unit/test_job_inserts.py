@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bequest.engine.errors import InvalidJobError, MetadataError, StoreError
-from bequest.engine.job_inserts import MAX_KEY_LENGTH
+from bequest.engine.job_rules import MAX_KEY_LENGTH
 from bequest.engine.records import Created, Job, KeyScope, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -33,7 +33,7 @@ def parent(store: Store, *, limit: int | None = None) -> int:
 
 def spawn(store: Store, parent_id: int, *jobs: NewJob) -> list[int | None]:
     with store.group():
-        return store.jobs.spawn(parent_id, jobs)
+        return store.parents.spawn(parent_id, jobs)
 
 
 def all_jobs(store: Store, parent_id: int | None = None) -> list[Job]:
@@ -63,7 +63,8 @@ def test_job_has_all_that_was_said_of_it(store: Store, clock: ManualClock) -> No
     create(store, asked)
 
     (job,) = all_jobs(store)
-    given = [name for name in NewJob.__struct_fields__ if name != "key_scope"]
+    unkept = {"key_scope", "key_period_s", "on_clash", "end_within_s"}  # in another form, or for the insert alone
+    given = [name for name in NewJob.__struct_fields__ if name not in unkept]
     assert {name: getattr(job, name) for name in given} == {name: getattr(asked, name) for name in given}
     assert (job.attempts, job.token, job.sealed, job.created_at) == (0, 0, False, clock.now())
     assert (job.waits_for, job.error, job.progress) == (None, None, None)
@@ -102,7 +103,7 @@ def test_nothing_is_made_of_nothing(store: Store) -> None:
         ({"key": "a\nb"}, "a key has 1 to 255 printable characters"),
         ({"key": "\ud800"}, "a key has 1 to 255 printable characters"),
         ({"key_scope": UNFINISHED}, "a key scope was given without a key; give both or neither"),
-        ({"kind": ""}, "a job needs a kind, found an empty one"),
+        ({"kind": ""}, "a job's kind has 1 to 255 printable characters, found another text"),
         ({"run_at": float("nan")}, "run_at is seconds since the epoch, found nan"),
         ({"run_at": float("inf")}, "run_at is seconds since the epoch, found inf"),
         ({"max_attempts": 0}, "max_attempts is at least 1, found 0"),
@@ -153,9 +154,10 @@ def test_key_may_have_up_to_its_length_in_characters(store: Store, key: str) -> 
 @pytest.mark.parametrize("scope", KeyScope)
 def test_key_names_one_job(store: Store, scope: KeyScope) -> None:
     """To make a job again under its key is to be told of the one that is there (I11)."""
-    (first,) = create(store, page("a", key_scope=scope))
+    fields = {"key_scope": scope, "key_period_s": 60.0 if scope is KeyScope.PERIOD else None}
+    (first,) = create(store, page("a", **fields))
 
-    again, other = create(store, page("a", key_scope=scope, config={"other": 1}), page("b"))
+    again, other = create(store, page("a", **fields, config={"other": 1}), page("b"))
 
     assert again == Created(job_id=first.job_id, is_new=False)
     assert other.is_new
@@ -183,7 +185,7 @@ def test_key_is_free_again_where_its_scope_ends(store: Store, first: KeyScope, s
     """A key of an ended job is taken for ever, or was taken while the job was unfinished (I11)."""
     (old,) = create(store, page("a", key_scope=first))
     with store.group():
-        store.jobs.cancel(old.job_id)
+        store.parents.cancel(old.job_id)
 
     (new,) = create(store, page("a", key_scope=second))
 
@@ -232,7 +234,7 @@ def test_limit_counts_children_of_every_shape_and_state(store: Store) -> None:
     parent_id = parent(store, limit=3)
     (first,) = spawn(store, parent_id, page())
     with store.group():
-        store.jobs.cancel(first or 0)
+        store.parents.cancel(first or 0)
 
     ids = spawn(store, parent_id, page("a"), NewJob(kind="other"), page("b"), page())
 
@@ -276,7 +278,7 @@ def test_insert_notes_whose_picture_changed_and_when_to_look(store: Store, clock
             store.jobs.create([job])
             noted.append((store.changes.has_due_work, store.changes.wake_at, store.changes.parents))
     with store.group():
-        store.jobs.spawn(parent_id, [page()])
+        store.parents.spawn(parent_id, [page()])
         noted.append((store.changes.has_due_work, store.changes.wake_at, store.changes.parents))
 
     never = float("inf")
@@ -297,3 +299,33 @@ def test_insert_that_is_refused_is_no_work(store: Store) -> None:
         store.jobs.create([page("a")])
 
         assert not store.changes.has_due_work
+
+
+def test_count_and_share_of_failures_are_told_apart(store: Store) -> None:
+    """Of two parents made in one call, one bears a single failure and the other as many as it has children."""
+    one = NewJob(kind="crawl", state=State.WAITING, max_child_failures=1)
+    all_of_them = NewJob(kind="crawl", state=State.WAITING, max_child_failures=1.0)
+
+    create(store, one, all_of_them, one)
+
+    assert [type(job.max_child_failures) for job in all_jobs(store)] == [int, float, int]
+
+
+def test_jobs_alike_keep_what_is_their_own(store: Store) -> None:
+    """Neighbours that differ in nothing but key, config and metadata have each their own, one dictionary twice too."""
+    shared = {"n": 0}
+    jobs = [page("a", config=shared), page("b", config=shared, metadata={"m": 1}), page("c", config={"n": 2})]
+
+    create(store, *jobs)
+
+    found = [(job.key, job.config, job.metadata) for job in all_jobs(store)]
+    assert found == [("a", {"n": 0}, {}), ("b", {"n": 0}, {"m": 1}), ("c", {"n": 2}, {})]
+
+
+@pytest.mark.parametrize("key", ["", "a\nb", "x" * (MAX_KEY_LENGTH + 1)])
+def test_key_that_no_row_can_hold_is_found_behind_jobs_alike(store: Store, key: str) -> None:
+    """Of jobs that are alike each key is looked at."""
+    with store.group(), pytest.raises(InvalidJobError, match="a key has 1 to 255 printable characters"):
+        store.jobs.create([page("a"), page(key)])
+
+    assert all_jobs(store) == []

@@ -8,6 +8,7 @@ import pytest
 
 from bequest.engine.definitions import Definition
 from bequest.engine.errors import MetadataError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Json, NewJob, State
 from bequest.engine.store import Store
 
@@ -21,7 +22,7 @@ def create(store: Store, metadata: dict[str, Json] | None = None, *, definition_
 def spawn(store: Store, parent_id: int, metadata: dict[str, Json], *, definition_id: int | None = None) -> int:
     job = NewJob(kind="crawl", state=State.WAITING, metadata=metadata, definition_id=definition_id)
     with store.group():
-        (job_id,) = store.jobs.spawn(parent_id, [job])
+        (job_id,) = store.parents.spawn(parent_id, [job])
     assert job_id is not None
     return job_id
 
@@ -64,9 +65,9 @@ def test_metadata_changes_in_every_state(store: Store, state: State) -> None:
     with store.group():
         store.jobs.create([NewJob(kind="page")])
         if state is not State.PENDING:
-            (lease,) = store.leases.claim("page", 1, 60.0)
+            (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
         if state is State.COMPLETED:
-            store.jobs.cancel(lease.job_id)
+            store.parents.cancel(lease.job_id)
 
     merge(store, 1, note="late")
 
@@ -130,7 +131,7 @@ def test_child_asks_its_parent_for_what_was_acknowledged_last(store: Store) -> N
 
     merge(store, parent_id, auth_id="wiki")
     with store.group():
-        found = store.jobs.inheritance(parent_id)
+        found = store.parents.inheritance(parent_id)
 
     assert found.metadata == {"phase": "begun", "auth_id": "wiki"}
     assert (found.parent_id, found.root_id, found.definition_id) == (parent_id, parent_id, None)
@@ -144,7 +145,7 @@ def test_session_of_the_root_wins(store: Store) -> None:
 
     merge(store, root, auth_id="new")
     with store.group():
-        found = store.jobs.inheritance(parent_id)
+        found = store.parents.inheritance(parent_id)
 
     assert found.metadata == {"auth_id": "new", "team": "middle"}
     assert (found.parent_id, found.root_id) == (parent_id, root)
@@ -157,7 +158,7 @@ def test_session_of_the_parent_stands_where_the_root_has_none(store: Store, at_r
     parent_id = spawn(store, root, {"auth_id": "own"})
 
     with store.group():
-        assert store.jobs.inheritance(parent_id).metadata["auth_id"] == "own"
+        assert store.parents.inheritance(parent_id).metadata["auth_id"] == "own"
 
 
 def test_definition_is_the_nearest_that_a_column_names(store: Store) -> None:
@@ -172,6 +173,6 @@ def test_definition_is_the_nearest_that_a_column_names(store: Store) -> None:
     low = spawn(store, middle, {}, definition_id=second)
 
     with store.group():
-        found = [store.jobs.inheritance(one).definition_id for one in (root, middle, low)]
+        found = [store.parents.inheritance(one).definition_id for one in (root, middle, low)]
 
     assert found == [first, first, second]

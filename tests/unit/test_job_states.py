@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bequest.engine.errors import TransitionError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import (
     STATES,
     TRANSITIONS,
@@ -31,12 +32,12 @@ def create(store: Store, kind: str = "crawl", state: State = State.WAITING, **fi
 
 def spawn(store: Store, parent_id: int, *jobs: NewJob, seal: bool = False) -> list[int]:
     with store.group():
-        return [job_id or 0 for job_id in store.jobs.spawn(parent_id, jobs, seal=seal)]
+        return [job_id or 0 for job_id in store.parents.spawn(parent_id, jobs, seal=seal)]
 
 
 def claim(store: Store, kind: str = "page", limit: int = 1) -> list[Lease]:
     with store.group():
-        return store.leases.claim(kind, limit, 60.0)
+        return store.claims.claim("default", (KindTerms(kind=kind),), limit, 60.0)
 
 
 def end(store: Store, lease: Lease, state: State, waits_for: str | None = None) -> None:
@@ -58,7 +59,7 @@ def job_in(store: Store, state: State) -> int:
     job_id = create(store, "page", State.PENDING)
     if state is State.CANCELLED:
         with store.group():
-            store.jobs.cancel(job_id)
+            store.parents.cancel(job_id)
     elif state is not State.PENDING:
         (lease,) = claim(store)
         if state is not State.RUNNING:
@@ -100,7 +101,7 @@ def test_job_is_moved_as_the_table_allows_and_nobody_runs_it(store: Store, sourc
 @pytest.mark.parametrize(
     ("source", "target", "said"),
     [
-        (State.COMPLETED, State.PENDING, "from completed it can go to nothing"),
+        (State.COMPLETED, State.PENDING, "completed is final, and only a retry leaves it"),
         (State.PENDING, State.FAILED, "from pending it can go to running, cancelled"),
         (State.PENDING, State.RUNNING, "a lease begins with ClaimJobs and ends with CompleteJobs of its holder"),
         (State.RUNNING, State.COMPLETED, "a lease begins with ClaimJobs and ends with CompleteJobs of its holder"),
@@ -110,7 +111,7 @@ def test_job_is_moved_as_the_table_allows_and_nobody_runs_it(store: Store, sourc
 )
 def test_refusal_to_move_a_job_says_what_is_in_the_way(store: Store, source: State, target: State, said: str) -> None:
     """The message has the rule that was broken, so that a caller knows what to do instead (I2)."""
-    assert target in TRANSITIONS[source] or "it can go to" in said
+    assert target in TRANSITIONS[source] or "it can go to" in said or source.is_final
     job_id = job_in(store, source)
 
     with store.group(), pytest.raises(TransitionError, match=said):
@@ -130,11 +131,11 @@ def test_parent_ends_after_its_last_child(store: Store, clock: ManualClock, targ
     end(store, second, State.FAILED)
     with store.group():
         store.jobs.update_status(parent_id, target, error=REASON)
-        touched = store.changes.touched
+        touched = store.changes.jobs, store.changes.parents
 
     parent = get(store, parent_id)
     assert (parent.state, parent.error, parent.finished_at) == (target, REASON, clock.now())
-    assert touched == {parent_id}
+    assert touched == ({parent_id}, set())
 
 
 def test_page_is_woken_by_hand(store: Store, clock: ManualClock) -> None:
@@ -165,7 +166,7 @@ def test_cancelled_job_takes_all_that_is_unfinished_below_it_with_it(store: Stor
     bystander = create(store)
 
     with store.group():
-        count = store.jobs.cancel(root)
+        count = store.parents.cancel(root)
         noted = store.changes.jobs, store.changes.parents
 
     jobs = {job_id: get(store, job_id) for job_id in range(1, 8)}
@@ -183,7 +184,7 @@ def test_cancelling_again_does_nothing(store: Store) -> None:
     job_id = job_in(store, State.COMPLETED)
 
     with store.group():
-        count = store.jobs.cancel(job_id)
+        count = store.parents.cancel(job_id)
 
     assert (count, get(store, job_id).state) == (0, State.COMPLETED)
 
@@ -195,17 +196,17 @@ def test_cancelled_run_starts_no_further_job(store: Store, clock: ManualClock) -
     (lease,) = claim(store)
     end(store, lease, State.WAITING, "wiki")
     with store.group():
-        store.jobs.cancel(parent_id)
+        store.parents.cancel(parent_id)
     clock.advance(1_000.0)
 
     with store.group():
         store.leases.expire()
-        store.leases.promote()
+        store.claims.promote()
         store.leases.reclaim()
 
     assert claim(store, limit=9) == []
     with store.group(), pytest.raises(TransitionError, match="is sealed"):
-        store.jobs.spawn(parent_id, [PAGE])
+        store.parents.spawn(parent_id, [PAGE])
 
 
 def test_cancelled_child_frees_its_place(store: Store) -> None:
@@ -215,7 +216,7 @@ def test_cancelled_child_frees_its_place(store: Store) -> None:
     claim(store)
 
     with store.group():
-        store.jobs.cancel(first)
+        store.parents.cancel(first)
 
         assert store.changes.has_due_work
     assert len(claim(store, limit=9)) == 1

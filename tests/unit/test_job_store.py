@@ -13,6 +13,7 @@ from bequest.engine.errors import (
     MetadataError,
     TransitionError,
 )
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import (
     STATES,
     Completion,
@@ -38,12 +39,12 @@ def create(store: Store, kind: str = "crawl", state: State = State.WAITING, **fi
 
 def spawn(store: Store, parent_id: int, *jobs: NewJob, seal: bool = False) -> list[int]:
     with store.group():
-        return [job_id or 0 for job_id in store.jobs.spawn(parent_id, jobs, seal=seal)]
+        return [job_id or 0 for job_id in store.parents.spawn(parent_id, jobs, seal=seal)]
 
 
 def claim(store: Store, kind: str = "page", limit: int = 1) -> list[Lease]:
     with store.group():
-        return store.leases.claim(kind, limit, 60.0)
+        return store.claims.claim("default", (KindTerms(kind=kind),), limit, 60.0)
 
 
 def end(store: Store, lease: Lease, state: State, waits_for: str | None = None) -> None:
@@ -65,7 +66,7 @@ def job_in(store: Store, state: State) -> int:
     job_id = create(store, "page", State.PENDING)
     if state is State.CANCELLED:
         with store.group():
-            store.jobs.cancel(job_id)
+            store.parents.cancel(job_id)
     elif state is not State.PENDING:
         (lease,) = claim(store)
         if state is not State.RUNNING:
@@ -92,14 +93,14 @@ def test_job_with_a_parent_is_not_made_without_looking_at_that(store: Store) -> 
 
 VERBS = {
     "get": lambda store: store.jobs.get(99),
-    "spawn": lambda store: store.jobs.spawn(99, [PAGE]),
-    "inheritance": lambda store: store.jobs.inheritance(99),
+    "spawn": lambda store: store.parents.spawn(99, [PAGE]),
+    "inheritance": lambda store: store.parents.inheritance(99),
     "update_status": lambda store: store.jobs.update_status(99, State.PENDING),
     "update_progress": lambda store: store.jobs.update_progress(99, Progress(done=1)),
     "update_config": lambda store: store.jobs.update_config(99, {}),
     "update_metadata": lambda store: store.jobs.update_metadata(99, {}),
     "increment_metadata": lambda store: store.jobs.increment_metadata(99, "n", 1),
-    "cancel": lambda store: store.jobs.cancel(99),
+    "cancel": lambda store: store.parents.cancel(99),
 }
 
 
@@ -120,7 +121,7 @@ def test_counts_are_of_a_jobs_own_children(store: Store) -> None:
     end(store, first, State.FAILED)
 
     with store.group():
-        counts = [store.jobs.counts(one) for one in (parent_id, other, first.job_id, 99)]
+        counts = [store.parents.counts(one) for one in (parent_id, other, first.job_id, 99)]
 
     assert counts == [Counts(pending=1, running=1, failed=1), Counts(), Counts(), Counts()]
 
@@ -148,7 +149,7 @@ def test_job_that_does_not_wait_gets_no_children(store: Store, state: State) -> 
     said = f"asked for children of job {job_id}, found that it {why}"
 
     with store.group(), pytest.raises(TransitionError, match=said):
-        store.jobs.spawn(job_id, [PAGE])
+        store.parents.spawn(job_id, [PAGE])
 
 
 def test_page_that_waits_for_a_credential_gets_no_children(store: Store) -> None:
@@ -156,7 +157,7 @@ def test_page_that_waits_for_a_credential_gets_no_children(store: Store) -> None
     job_id = waiting_page(store)
 
     with store.group(), pytest.raises(TransitionError, match="is waiting and does not wait for children"):
-        store.jobs.spawn(job_id, [PAGE])
+        store.parents.spawn(job_id, [PAGE])
 
 
 def test_sealed_parent_gets_no_new_child(store: Store) -> None:
@@ -166,10 +167,10 @@ def test_sealed_parent_gets_no_new_child(store: Store) -> None:
 
     for jobs in ([PAGE], [NewJob(kind="page", key="a"), NewJob(kind="page", key="b")]):
         with store.group(), pytest.raises(TransitionError, match="found that it is sealed"):
-            store.jobs.spawn(parent_id, jobs)
+            store.parents.spawn(parent_id, jobs)
 
     with store.group():
-        assert store.jobs.counts(parent_id).total == 1
+        assert store.parents.counts(parent_id).total == 1
 
 
 def test_spawning_again_does_nothing(store: Store) -> None:
@@ -180,7 +181,7 @@ def test_spawning_again_does_nothing(store: Store) -> None:
 
     with store.group():
         before = store.total_changes
-        again = store.jobs.spawn(parent_id, jobs, seal=True)
+        again = store.parents.spawn(parent_id, jobs, seal=True)
         changed = store.total_changes - before
 
     assert (again, changed) == ([None, None], 0)
@@ -193,7 +194,7 @@ def test_seal_is_noted_for_who_judges(store: Store) -> None:
 
     for jobs, seal in (([PAGE], False), ([], False), ([], True)):
         with store.group():
-            store.jobs.spawn(parent_id, jobs, seal=seal)
+            store.parents.spawn(parent_id, jobs, seal=seal)
             noted.append(store.changes.parents)
 
     assert noted == [{parent_id}, set(), {parent_id}]
@@ -270,8 +271,8 @@ def test_config_that_json_cannot_hold_is_refused_by_name(store: Store) -> None:
 # For those who judge
 
 
-def test_settled_parents_are_sealed_and_wait_for_nothing(store: Store) -> None:
-    """Of the jobs asked about these can be judged; one with an unfinished child or no seal is not among them (I9)."""
+def test_ripe_parents_wait_for_nothing(store: Store) -> None:
+    """Of the jobs asked about these can be judged or, unsealed, go on; one with an unfinished child cannot (I9)."""
     empty, settled, unsealed, busy, ended = (create(store) for _ in range(5))
     spawn(store, empty, seal=True)
     spawn(store, settled, PAGE, seal=True)
@@ -279,22 +280,22 @@ def test_settled_parents_are_sealed_and_wait_for_nothing(store: Store) -> None:
     end(store, lease, State.FAILED)
     spawn(store, busy, PAGE, seal=True)
     with store.group():
-        store.jobs.cancel(ended)
+        store.parents.cancel(ended)
     asked = {empty, settled, unsealed, busy, ended, lease.job_id, 99}
 
     with store.group():
-        found = store.jobs.settled_parents(asked), store.jobs.settled_parents(set()), store.jobs.settled_parents({busy})
+        found = store.parents.ripe(asked), store.parents.ripe(set()), store.parents.ripe({busy})
 
-    assert found == ([empty, settled], [], [])
+    assert found == (((empty, settled), (unsealed,)), ((), ()), ((), ()))
 
 
-def test_page_that_waits_for_a_credential_is_not_settled(store: Store) -> None:
+def test_page_that_waits_for_a_credential_is_not_ripe(store: Store) -> None:
     """A sealed job without children that waits for a credential goes on by itself once that comes (I9)."""
     job_id = waiting_page(store)
     spawn(store, job_id, seal=True)
 
     with store.group():
-        assert store.jobs.settled_parents({job_id}) == []
+        assert store.parents.ripe({job_id}) == ((), ())
 
 
 def test_open_parents_are_the_unfinished_runs_of_a_kind(store: Store) -> None:
@@ -303,9 +304,9 @@ def test_open_parents_are_the_unfinished_runs_of_a_kind(store: Store) -> None:
     spawn(store, first, NewJob(kind="crawl", state=State.WAITING))
     create(store, state=State.PENDING)
     with store.group():
-        store.jobs.cancel(ended)
+        store.parents.cancel(ended)
 
     with store.group():
-        found = [[job.id for job in store.jobs.open_parents(kind)] for kind in ("crawl", "batch")]
+        found = [[job.id for job in store.parents.open_parents((kind,))] for kind in ("crawl", "batch")]
 
     assert found == [[first, second], [other]]

@@ -147,3 +147,8 @@ def test_object_is_made_of_any_mapping() -> None:
 def test_record_for_people_is_written_whatever_its_text(record: object, text: str) -> None:
     """What says why or how far is kept: half of a surrogate pair, which UTF-8 has not, becomes a question mark."""
     assert encode_record(record) == text
+
+
+def test_text_that_is_not_ascii_is_kept_as_it_is() -> None:
+    """A quick look doubts other letters than ASCII's, and a full one lets them pass."""
+    assert encode_json({"name": "漢"}, owner="it") == '{"name":"漢"}'

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bequest.actors.messages import CompleteJobs
-from bequest.engine.errors import InvalidJobError, StoreError, TransitionError
+from bequest.engine.errors import InvalidJobError, MetadataError, StoreError, TransitionError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import (
     Completion,
     Counts,
@@ -30,17 +31,21 @@ DOCUMENT = Document(
 )
 
 
-def run(store: Store, count: int = 1, *, max_attempts: int = 2, limit: int | None = None) -> int:
+def run(
+    store: Store, count: int = 1, *, max_attempts: int = 2, limit: int | None = None, concurrency: int | None = None
+) -> int:
     """Make a parent with so many pages and return its id."""
     with store.group():
-        (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING, child_limit=limit)])
-        store.jobs.spawn(parent.job_id, [NewJob(kind="page", max_attempts=max_attempts)] * count)
+        (parent,) = store.jobs.create(
+            [NewJob(kind="crawl", state=State.WAITING, child_limit=limit, child_concurrency=concurrency)]
+        )
+        store.parents.spawn(parent.job_id, [NewJob(kind="page", max_attempts=max_attempts)] * count)
     return parent.job_id
 
 
 def claim(store: Store, limit: int = 9) -> list[Lease]:
     with store.group():
-        return store.leases.claim("page", limit, 60.0)
+        return store.claims.claim("default", (KindTerms(kind="page"),), limit, 60.0)
 
 
 def ended(lease: Lease, state: State, **fields: Any) -> Completion:  # Any: the other fields of the record
@@ -173,7 +178,7 @@ def everything(lease: Lease) -> Completion:
     """Return an end with all that can come with one."""
     log = LogEntry(job_id=lease.job_id, at=1.0, level="INFO", message="stored")
     link = NewJob(kind="page", key="link")
-    return ended(lease, State.COMPLETED, document=DOCUMENT, children=(link,), logs=(log,))
+    return ended(lease, State.COMPLETED, document=DOCUMENT, links=(link,), logs=(log,))
 
 
 def left_behind(store: Store, parent_id: int) -> tuple[int, int, int]:
@@ -181,7 +186,7 @@ def left_behind(store: Store, parent_id: int) -> tuple[int, int, int]:
     with store.group():
         return (
             len(store.queries.documents(parent_id)),
-            store.jobs.counts(parent_id).total,
+            store.parents.counts(parent_id).total,
             len(store.queries.logs(parent_id)),
         )
 
@@ -241,7 +246,7 @@ def test_cancelled_job_takes_no_result(store: Store) -> None:
     parent_id = run(store)
     (lease,) = claim(store)
     with store.group():
-        store.jobs.cancel(parent_id)
+        store.parents.cancel(parent_id)
 
     refused = complete(store, everything(lease))
 
@@ -263,7 +268,7 @@ def test_everything_of_a_page_is_written_with_its_end(store: Store) -> None:
     with store.group():
         (document,) = store.queries.documents(parent_id)
         (_, entry), *_ = store.queries.logs(lease.job_id)
-        counts = store.jobs.counts(parent_id)
+        counts = store.parents.counts(parent_id)
     assert (document.job_id, document.parent_id, document.markdown) == (lease.job_id, parent_id, "# A")
     assert entry.message == "stored"
     assert counts == Counts(completed=1, pending=1)
@@ -275,14 +280,14 @@ def test_links_of_many_pages_are_children_of_their_own_parents(store: Store) -> 
     links = tuple(NewJob(kind="page", key=key) for key in "abc")
     leases = claim(store)
 
-    complete(store, *(ended(lease, State.COMPLETED, children=links) for lease in leases))
+    complete(store, *(ended(lease, State.COMPLETED, links=links) for lease in leases))
 
     with store.group():
         keys = [[view.job.key for view in store.queries.jobs(parent_id=one)] for one in (first, second)]
     assert keys == [[None, None, "a", "b"], [None, "a", "b", "c"]]
 
 
-@pytest.mark.parametrize("gift", [{"document": DOCUMENT}, {"children": (NewJob(kind="page"),)}])
+@pytest.mark.parametrize("gift", [{"document": DOCUMENT}, {"links": (NewJob(kind="page"),)}])
 def test_job_without_a_parent_leaves_no_page(store: Store, gift: dict[str, Any]) -> None:
     """A document belongs to a run; a job without a parent has none to leave it to."""
     with store.group():
@@ -328,7 +333,7 @@ def test_end_of_any_kind_frees_a_place_under_the_parents_concurrency(
     store: Store, clock: ManualClock, state: State
 ) -> None:
     """Whoever is parked is told that there may be work, for a sibling that had to stand back (I9)."""
-    run(store)
+    run(store, 2, concurrency=1)
     (lease,) = claim(store)
 
     with store.group():
@@ -381,6 +386,37 @@ def test_job_that_waits_for_its_children_can_have_some(store: Store) -> None:
 
     complete(store, ended(lease, State.WAITING))
     with store.group():
-        ids = store.jobs.spawn(lease.job_id, [NewJob(kind="page")], seal=True)
+        ids = store.parents.spawn(lease.job_id, [NewJob(kind="page")], seal=True)
 
     assert (get(store, lease.job_id).state, get(store, ids[0] or 0).parent_id) == (State.WAITING, lease.job_id)
+
+
+def test_result_that_cannot_be_stored_stops_its_batch_before_anything_is_written(store: Store) -> None:
+    """Also where it comes with children behind an attempt that ends as most do (I12)."""
+    run(store, 2)
+    plain, with_children = claim(store)
+    bad = ended(with_children, State.COMPLETED, children=(NewJob(kind="page"),), result={"at": {1, 2}})
+
+    with store.group(), pytest.raises(MetadataError, match="holds a set"):
+        store.leases.complete([ended(plain, State.COMPLETED), bad])
+
+    assert [get(store, lease.job_id).state for lease in (plain, with_children)] == [State.RUNNING, State.RUNNING]
+
+
+def test_results_of_one_batch_are_kept_with_their_jobs(store: Store) -> None:
+    """Of attempts that end together each leaves its own result or none, whatever their tokens."""
+    run(store, 3)
+    leases = claim(store)
+    with store.group():
+        store.leases.release([LeaseRef(job_id=leases[0].job_id, token=leases[0].token)])
+    again = [*claim(store), *leases[1:]]
+
+    refused = complete(
+        store,
+        ended(again[0], State.COMPLETED, result="a"),
+        ended(again[1], State.COMPLETED),
+        ended(again[2], State.COMPLETED, result=["c"]),
+    )
+
+    assert refused == []
+    assert [get(store, lease.job_id).result for lease in again] == ["a", None, ["c"]]

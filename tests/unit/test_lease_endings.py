@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Job, JobError, Lease, LeaseRef, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -15,13 +16,13 @@ def run(store: Store, count: int) -> int:
     """Make a parent with so many pages and return its id."""
     with store.group():
         (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
-        store.jobs.spawn(parent.job_id, [NewJob(kind="page", max_attempts=2)] * count)
+        store.parents.spawn(parent.job_id, [NewJob(kind="page", max_attempts=2)] * count)
     return parent.job_id
 
 
 def claim(store: Store, limit: int = 1) -> list[Lease]:
     with store.group():
-        return store.leases.claim("page", limit, LEASE_S)
+        return store.claims.claim("default", (KindTerms(kind="page"),), limit, LEASE_S)
 
 
 def get(store: Store, job_id: int) -> Job:
@@ -120,6 +121,34 @@ def test_lease_that_has_not_ended_does_not_expire(store: Store, clock: ManualClo
     assert (count, has_due_work, get(store, lease.job_id).state) == (0, False, State.RUNNING)
 
 
+def test_lease_outlives_a_clock_that_jumps_ahead(store: Store, clock: ManualClock) -> None:
+    """After a sleep or a clock put right the holder still works: what has passed for it is what the lease is for."""
+    run(store, 1)
+    claim(store)
+    clock.advance(LEASE_S - 4.0)
+    ended: list[int] = []
+
+    clock.jump(clock.now() + 86_400.0)
+    for seconds in (0.0, 3.5, 1.0):
+        clock.advance(seconds)
+        with store.group():
+            ended.append(store.leases.expire())
+
+    assert ended == [0, 0, 1]
+
+
+def test_lease_made_after_a_jump_is_as_long_as_it_says(store: Store, clock: ManualClock) -> None:
+    """Only what the jump went over is let last on."""
+    run(store, 1)
+    clock.jump(clock.now() + 86_400.0)
+    (lease,) = claim(store)
+
+    with store.group():
+        store.leases.expire()
+
+    assert get(store, lease.job_id).lease_until == lease.lease_until
+
+
 def test_job_whose_every_lease_expires_fails_at_its_last_attempt(store: Store, clock: ManualClock) -> None:
     """Attempts never pass the maximum: the last lease that ends fails the job (I5)."""
     run(store, 1)
@@ -159,7 +188,7 @@ def test_expired_lease_is_stale_once_the_job_is_claimed_again(store: Store, cloc
 
 
 def test_reclaim_puts_back_all_that_a_former_owner_was_running(store: Store, clock: ManualClock) -> None:
-    """The end of a process says nothing about the jobs in it: they are due at once, and no attempt is lost (I5)."""
+    """Nothing is said about the jobs by that: they are due at once, and no attempt is lost (I5)."""
     parent_id = run(store, 3)
     leases = claim(store, 2)
     clock.advance(5.0)

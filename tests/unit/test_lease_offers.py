@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import NewJob, State
 from bequest.engine.store import Store
 
@@ -12,14 +13,14 @@ def make_runs(store: Store) -> tuple[int, int]:
         first, second = (store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])[0].job_id for _ in range(2))
         store.jobs.create([NewJob(kind="page")])
         for parent_id in (first, second):
-            store.jobs.spawn(parent_id, [NewJob(kind="page", key="a")], seal=True)
+            store.parents.spawn(parent_id, [NewJob(kind="page", key="a")], seal=True)
     return first, second
 
 
 def claimed_parents(store: Store) -> list[int | None]:
     """Claim all that can be claimed and return the parents of it."""
     with store.group():
-        return [lease.parent_id for lease in store.leases.claim("page", 10, 60.0)]
+        return [lease.parent_id for lease in store.claims.claim("default", (KindTerms(kind="page"),), 10, 60.0)]
 
 
 def test_claim_is_kept_to_the_parents_that_are_offered(store: Store) -> None:
@@ -27,7 +28,7 @@ def test_claim_is_kept_to_the_parents_that_are_offered(store: Store) -> None:
     first, second = make_runs(store)
 
     with store.group():
-        store.leases.offer_only([second])
+        store.claims.offer_only([second])
 
     assert claimed_parents(store) == [second]
     with store.group():
@@ -39,7 +40,7 @@ def test_offer_of_nothing_gives_out_nothing(store: Store) -> None:
     make_runs(store)
 
     with store.group():
-        store.leases.offer_only([])
+        store.claims.offer_only([])
 
     assert claimed_parents(store) == []
 
@@ -48,10 +49,10 @@ def test_wider_offer_wakes_who_waits(store: Store) -> None:
     """Offering another parent counts as work that became due."""
     first, second = make_runs(store)
     with store.group():
-        store.leases.offer_only([first])
+        store.claims.offer_only([first])
 
     with store.group():
-        store.leases.offer_only([first, second])
+        store.claims.offer_only([first, second])
         has_due_work = store.changes.has_due_work
 
     assert has_due_work

@@ -34,6 +34,7 @@ from bequest.engine.errors import (
     StoreError,
     TransitionError,
 )
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, LogEntry, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -351,7 +352,7 @@ def test_stop_answers_what_waits_and_what_comes_after(
 
 def test_stop_gives_all_leases_back(rig: ManagerRig, hand: Hand, tmp_path: Path, clock: ManualClock) -> None:
     """After the stop nothing is running, the attempt that was cut short does not count, and no waiter gets the job."""
-    rig.ask_as_one_group(CREATE, ClaimJobs(kind="noop", limit=1, lease_s=60.0))
+    rig.ask_as_one_group(CREATE, ClaimJobs(queue="default", terms=(KindTerms(kind="noop"),), limit=1, lease_s=60.0))
     rig.address.tell(hand.want(kind="noop"))
 
     rig.stop()

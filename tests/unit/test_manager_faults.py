@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from actor_rig import Hand, ManagerRig, answer_of, read
+from actor_rig import PATIENCE_S, Hand, Hold, ManagerRig, Watch, answer_of, read
 
+from bequest.actors.address import Address
 from bequest.actors.asking import Ask, Reply
+from bequest.actors.control_messages import RetryJob
 from bequest.actors.manager import RETRY_S, ManagerActor, Tick
 from bequest.actors.messages import (
     AddJobLog,
+    CancelRun,
+    ClaimJobs,
     CreateJob,
     GetJob,
     Request,
@@ -20,8 +25,9 @@ from bequest.actors.messages import (
     UpdateJobMetadata,
     UpdateJobStatus,
 )
-from bequest.actors.standing_messages import AwaitSettled
+from bequest.actors.standing_messages import Assigned, AwaitSettled, WantJobs
 from bequest.engine.errors import CommitInDoubtError, EngineError, EngineStoppedError, StoreError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, LogEntry, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -42,6 +48,15 @@ class FailToCommit(Request, frozen=True, kw_only=True):
         database.run("INSERT INTO job_log (job_id, at, level, message, fields_json) VALUES (99, 1, 'INFO', '', '')")
         if self.gone is not None:
             self.gone.with_name("jobs.db").rename(self.gone)
+
+
+class LoseAll(Request, frozen=True, kw_only=True):
+    """Undoes its whole group, as SQLite does by itself when the disk is full."""
+
+    def apply(self, store: Store) -> None:
+        """Undo it, and be told so."""
+        store._database._connection.execute("ROLLBACK")
+        store.jobs.create([NewJob(kind="page")])
 
 
 class ExitInTheMiddle(Request, frozen=True, kw_only=True):
@@ -208,6 +223,19 @@ def test_group_that_was_undone_leaves_nothing(doubtful: DoubtfulStore) -> None:
         assert rig.ask(CREATE).job_id == 1
 
 
+@pytest.mark.parametrize("fault", [FailToCommit(), LoseAll()], ids=["in doubt", "undone"])
+def test_failed_group_is_told_to_nobody(rig: ManagerRig, fault: Request) -> None:
+    """Events are facts: neither what was undone nor what may have been done is one, and no worker loses a job by it."""
+    rig.ask(CREATE)
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=60.0))
+    rig.moves.clear()
+
+    rig.ask_as_one_group(CREATE, CancelRun(job_id=1), fault)
+    rig.ask(GetJob(job_id=1))
+
+    assert (rig.moves, rig.lost) == ([], [])
+
+
 def test_failed_group_names_no_parents(rig: ManagerRig) -> None:
     """What the last good group told of parents is not told again by one that failed."""
     rig.ask_as_one_group(PARENT, SpawnChildren(parent_id=1, jobs=(), seal=True))
@@ -298,13 +326,46 @@ def test_callback_that_fails_keeps_no_answer_back(store: Store) -> None:
     def fail(_at: float) -> None:
         raise RuntimeError("the alarm is broken")
 
-    broken = ManagerActor.start(rig.watch, store, wake_at=fail, on_settled=lambda _: None)
+    broken = ManagerActor.start(rig.watch, store, wake_at=fail, on_ripe=lambda _: None)
     reply = Reply()
     broken.tell(Ask(CREATE, reply))
 
     assert answer_of(reply).job_id == 1
     assert isinstance(rig.watch.wait_for_crash(), RuntimeError)
     rig.stop()
+
+
+def test_job_that_is_lost_and_assigned_anew_is_lost_first(store: Store) -> None:
+    """Where one group cancels it, brings it back and gives it out, its worker would else lose the new lease."""
+    told: list[object] = []
+
+    class Ear:
+        """A worker that notes what it is told, at once."""
+
+        is_alive = staticmethod(lambda: True)
+        tell = staticmethod(told.append)
+
+    watch = Watch()
+    ref = ManagerActor.start(watch, store, wake_at=lambda _: None, on_ripe=lambda _: None, on_lost=told.append)
+    address = Address("manager")
+    address.point_to(ref)
+    want = WantJobs(worker=Ear(), queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=60.0)  # type: ignore[arg-type]
+    address.ask(CREATE)
+    address.tell(want)
+    address.ask(GetJob(job_id=1))
+    told.clear()
+    held = Hold(is_held=threading.Event(), may_go=threading.Event())
+    address.tell(held)
+    assert held.is_held.wait(PATIENCE_S)
+
+    for message in (CancelRun(job_id=1), RetryJob(job_id=1), want):
+        address.tell(message)
+    held.may_go.set()
+    address.ask(GetJob(job_id=1))
+    ref.stop(timeout=PATIENCE_S)
+    watch.join()
+
+    assert [type(one) for one in told[:2]] == [frozenset, Assigned]
 
 
 # A result that cannot be stored

@@ -26,6 +26,7 @@ from bequest.actors.messages import (
 from bequest.actors.standing_messages import AwaitChange, AwaitSettled, Parked, WantJobs
 from bequest.engine.clock import Clock
 from bequest.engine.errors import DeadlineError, JobNotFoundError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Counts, NewJob, State
 from bequest.engine.run_status import RunStatus
 from bequest.engine.store import Store
@@ -185,7 +186,7 @@ def test_job_assigned_to_a_worker_that_is_just_ending_is_given_back(
 
     ending: Any = Ending()
     rig.ask(CREATE)
-    rig.address.tell(WantJobs(worker=ending, kind="page", limit=1, lease_s=60.0))
+    rig.address.tell(WantJobs(worker=ending, queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=60.0))
     rig.address.tell(hand.want())
     rig.ask(GetJob(job_id=1))
 
@@ -229,7 +230,7 @@ def test_waiter_for_a_stalled_run_is_answered(rig: ManagerRig) -> None:
     """A run of which all that is unfinished waits for a credential goes no further by itself, and says so."""
     rig.ask_as_one_group(PARENT, CHILDREN)
     waiter = rig.address.ask_later(AwaitSettled(job_id=1))
-    leases = rig.ask(ClaimJobs(kind="page", limit=2, lease_s=60.0))
+    leases = rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=2, lease_s=60.0))
 
     rig.ask(
         CompleteJobs(
@@ -250,7 +251,7 @@ def test_watcher_sees_each_change(rig: ManagerRig) -> None:
     watcher = rig.address.ask_later(AwaitChange(seen=seen))
     rig.ask(IncrementJobMetadata(job_id=1, key="seen"))
 
-    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=60.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=60.0))
 
     assert (seen.pages.pending, seen.pages.running) == (2, 0)
     assert (answer_of(watcher).pages.pending, answer_of(watcher).pages.running) == (1, 1)
@@ -281,7 +282,7 @@ def test_question_that_nobody_waits_for_is_dropped(rig: ManagerRig) -> None:
     waiter = rig.address.ask_later(waited_for)
 
     for _ in range(2):
-        rig.ask(ClaimJobs(kind="page", limit=1, lease_s=60.0))
+        rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=60.0))
     rig.ask(CancelRun(job_id=1))
 
     assert answer_of(waiter).state is State.CANCELLED
@@ -294,7 +295,7 @@ def test_question_that_nobody_waits_for_is_dropped(rig: ManagerRig) -> None:
 def test_tick_ends_leases_and_assigns_what_they_held(rig: ManagerRig, hand: Hand, clock: ManualClock) -> None:
     """At its deadline a lease ends, and a worker that waits gets the job in the same group."""
     rig.ask(CREATE)
-    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=30.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=30.0))
     rig.address.tell(hand.want())
 
     clock.advance(29.9)
@@ -328,7 +329,7 @@ def test_manager_says_when_to_wake_it(rig: ManagerRig, clock: ManualClock) -> No
     now = clock.now()
     rig.ask(CREATE)
     rig.ask(CreateJob(job=NewJob(kind="page", run_at=now + 500.0)))
-    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=30.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=30.0))
     rig.address.tell(Tick())
     rig.ask(GetJob(job_id=1))
 
@@ -379,7 +380,7 @@ def test_tick_does_not_hold_up_what_waits(rig: ManagerRig, tmp_path: Path) -> No
 def test_parents_whose_children_have_ended_are_named_after_the_commit(rig: ManagerRig) -> None:
     """The monitor hears of a parent once, when the last child of a sealed one is final (I9)."""
     rig.ask_as_one_group(PARENT, CHILDREN)
-    first, second = rig.ask(ClaimJobs(kind="page", limit=2, lease_s=60.0))
+    first, second = rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=2, lease_s=60.0))
 
     rig.ask(CompleteJobs(completions=(Completion(job_id=first.job_id, token=1, state=State.COMPLETED),)))
     settled_too_early = list(rig.settled)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from bequest.engine.clock import Clock
+from bequest.engine.clock import Clock, SystemClock
 from bequest.testing.manual_clock import ManualClock
 
 
@@ -67,3 +67,40 @@ def test_advance_from_many_threads_loses_nothing() -> None:
         thread.join()
 
     assert (clock.now(), clock.monotonic()) == (2000.0, 2000.0)
+
+
+def test_moves_call_who_asked_for_it_on_the_movers_thread() -> None:
+    """Each move calls whoever asked, after the time has changed and before the move returns; reading calls nobody."""
+    clock = ManualClock(start=50.0)
+    seen: list[tuple[float, threading.Thread]] = []
+    clock.on_set(lambda: seen.append((clock.now(), threading.current_thread())))
+
+    clock.advance(5)
+    clock.jump(10.0)
+    clock.now()
+
+    here = threading.current_thread()
+    assert seen == [(55.0, here), (10.0, here)]
+
+
+def test_moves_call_nobody_who_has_ended_it() -> None:
+    """What ``on_set`` returned ends the calls, and doing it again does nothing; others are still called."""
+    clock = ManualClock()
+    calls: list[str] = []
+    forget = clock.on_set(lambda: calls.append("first"))
+    clock.on_set(lambda: calls.append("second"))
+
+    forget()
+    forget()
+    clock.advance(1)
+
+    assert calls == ["second"]
+
+
+def test_system_clock_calls_nobody() -> None:
+    """The machine's clock is moved by nobody who would say so; what ends the calls can be called all the same."""
+    calls: list[str] = []
+
+    SystemClock().on_set(lambda: calls.append("moved"))()
+
+    assert calls == []

@@ -10,7 +10,15 @@ import pytest
 from actor_rig import Hand, ManagerRig, answer_of
 from crawl_rig import CrawlRig
 
-from bequest.actors import messages, query_messages, standing_messages
+from bequest.actors import credential_messages, messages, query_messages, standing_messages
+from bequest.actors.control_messages import TakeOver
+from bequest.actors.credential_messages import (
+    GetCredential,
+    GetCredentialVersion,
+    ListCredentials,
+    PutCredential,
+    RemoveCredential,
+)
 from bequest.actors.messages import (
     AddJobLog,
     CancelRun,
@@ -18,18 +26,14 @@ from bequest.actors.messages import (
     CompleteJobs,
     CreateJob,
     CreateJobs,
-    GetCredential,
-    GetCredentialVersion,
     GetDefinition,
     GetJob,
     GetParentMetadata,
     GetRunStatus,
     IncrementJobMetadata,
-    ListCredentials,
     ListOpenRuns,
     ReclaimLeases,
     ReleaseLeases,
-    RemoveCredential,
     RenewLeases,
     Request,
     SaveDefinition,
@@ -41,7 +45,7 @@ from bequest.actors.messages import (
 )
 from bequest.actors.query_messages import ListLogs, Query
 from bequest.actors.standing_messages import PARKED, Standing, WantJobs, bare_failure
-from bequest.engine.changes import Changes
+from bequest.engine.changes import Changes, Move
 from bequest.engine.definitions import Definition
 from bequest.engine.errors import (
     CredentialError,
@@ -53,6 +57,7 @@ from bequest.engine.errors import (
     MetadataError,
     TransitionError,
 )
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, JobError, LeaseRef, LogEntry, NewJob, Progress, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -70,7 +75,7 @@ def rig(store: Store) -> Iterator[ManagerRig]:
 
 
 def all_requests() -> list[type[Request]]:
-    modules = (messages, query_messages, standing_messages)
+    modules = (messages, credential_messages, query_messages, standing_messages)
     found = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
     return sorted((kind for kind in found if issubclass(kind, Request)), key=lambda kind: kind.__name__)
 
@@ -146,7 +151,7 @@ def test_config_is_fixed_once_a_job_was_claimed(rig: ManagerRig) -> None:
     """Until then it can be replaced."""
     rig.ask(PAGE)
     rig.ask(UpdateJobConfig(job_id=1, config={"a": 1}))
-    (lease,) = rig.ask(ClaimJobs(kind="page", limit=1, lease_s=9.0))
+    (lease,) = rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=9.0))
 
     refused = answer_of(rig.address.ask_later(UpdateJobConfig(job_id=1, config={"a": 2})))
 
@@ -174,7 +179,7 @@ def test_metadata_merges_and_counts(rig: ManagerRig) -> None:
 def test_progress_is_the_holders(rig: ManagerRig) -> None:
     """Who holds the lease notes progress with its token, and nobody else does (I4)."""
     rig.ask(PAGE)
-    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=9.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=9.0))
     progress = Progress(done=3, total=9, message="reading")
 
     refused = answer_of(rig.address.ask_later(UpdateJobProgress(job_id=1, progress=progress)))
@@ -194,9 +199,9 @@ def test_run_is_seen_with_its_children(rig: ManagerRig) -> None:
     assert ids == [2, 3]
     assert (inheritance.metadata, inheritance.root_id) == ({"auth_id": "wiki"}, 1)
     assert rig.ask(GetRunStatus(job_id=1)).pages.pending == 2
-    assert [job.id for job in rig.ask(ListOpenRuns(kind="crawl"))] == [1]
+    assert [job.id for job in rig.ask(ListOpenRuns(kinds=("crawl",)))] == [1]
     assert rig.ask(CancelRun(job_id=1)) == 3
-    assert rig.ask(ListOpenRuns(kind="crawl")) == []
+    assert rig.ask(ListOpenRuns(kinds=("crawl",))) == []
 
 
 def test_log_lines_of_neighbours_keep_their_order(rig: ManagerRig) -> None:
@@ -215,22 +220,24 @@ def test_log_lines_of_neighbours_keep_their_order(rig: ManagerRig) -> None:
 def test_leases_are_renewed_released_and_reclaimed(rig: ManagerRig, clock: ManualClock) -> None:
     """Each of them replies what it came to, and a token that is stale changes nothing (I4)."""
     rig.ask_as_one_group(PAGE, PAGE)
-    rig.ask(ClaimJobs(kind="page", limit=2, lease_s=9.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=2, lease_s=9.0))
     held, stale = LeaseRef(job_id=1, token=1), LeaseRef(job_id=2, token=7)
 
     renewed = rig.ask(RenewLeases(leases=(held, stale), lease_s=99.0))
     until = rig.ask(GetJob(job_id=1)).lease_until
     released = rig.ask(ReleaseLeases(leases=(held, stale)))
     reclaimed = rig.ask(ReclaimLeases())
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=9.0))
+    taken_over = rig.ask(TakeOver())
 
-    assert (renewed, until, released, reclaimed) == ([2], clock.now() + 99.0, [2], 1)
+    assert (renewed, until, released, reclaimed, taken_over) == ([2], clock.now() + 99.0, [2], 1, 1)
     assert [rig.ask(GetJob(job_id=number)).attempts for number in (1, 2)] == [0, 0]
 
 
 def test_neighbours_that_complete_one_job_are_told_apart(rig: ManagerRig) -> None:
     """Of two who report the same job in one group the holder is answered as such, and the other as stale."""
     rig.ask(PAGE)
-    rig.ask(ClaimJobs(kind="page", limit=1, lease_s=9.0))
+    rig.ask(ClaimJobs(queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=9.0))
     reports = [
         CompleteJobs(completions=(Completion(job_id=1, token=token, state=State.COMPLETED),)) for token in (7, 1)
     ]
@@ -262,7 +269,7 @@ def test_credential_is_kept_sealed_and_versions_never_repeat(store: Store, clock
     sealed = ask(GetCredential(auth_id="wiki"))
 
     listed = ask(ListCredentials())
-    twice = answer_of(rig.manager.address.ask_later(messages.PutCredential(sealed=sealed)))
+    twice = answer_of(rig.manager.address.ask_later(PutCredential(sealed=sealed)))
     ask(RemoveCredential(auth_id="wiki"))
 
     assert [(entry.auth_id, entry.version, entry.sites) for entry in listed] == [("wiki", 1, ("wiki.example",))]
@@ -344,7 +351,7 @@ def test_worker_that_waits_is_concerned_by_due_work_alone(store: Store) -> None:
     """A change without work for it is not looked at."""
     hand = Hand()
     changes = Changes()
-    changes.touch(1, 2)
+    changes.move([Move(1, 2, "default", "page", None, 0)])
     before = hand.want().concerns(changes)
     changes.has_due_work = True
 

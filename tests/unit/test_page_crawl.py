@@ -11,7 +11,8 @@ import pytest
 from actor_rig import page
 from crawl_rig import CANARY, URL, CrawlRig
 
-from bequest.actors.messages import CreateJob, GetDefinition, RemoveCredential, SpawnChildren, UpdateJobStatus
+from bequest.actors.credential_messages import RemoveCredential
+from bequest.actors.messages import CreateJob, GetDefinition, SpawnChildren, UpdateJobStatus
 from bequest.engine.errors import KeyNeededError, SealError, VaultError
 from bequest.engine.pages import CookieReport, PageRequest, PageSnapshot
 from bequest.engine.records import LogEntry, NewJob, State
@@ -121,7 +122,7 @@ def test_page_of_a_parent_without_a_definition_is_a_run_of_its_own(rig: CrawlRig
     rig.put_credential()
     parent = NewJob(kind="crawl", state=State.WAITING, metadata={"auth_id": "wiki"})
     run_id = rig.manager.ask(CreateJob(job=parent)).job_id
-    only = NewJob(kind="page", key="a", config={"url": URL, "depth": 0})
+    only = NewJob(kind="page", queue="crawl", key="a", config={"url": URL, "depth": 0})
     rig.manager.ask(SpawnChildren(parent_id=run_id, jobs=(only,), seal=True))
     rig.site = lambda request: page(request.url, "/next", cookies=REPORT)
 

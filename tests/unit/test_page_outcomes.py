@@ -10,15 +10,8 @@ from actor_rig import failing, page
 from crawl_rig import LEASE_S, URL, CrawlRig
 
 from bequest.actors.browser_messages import ANSWER_SLACK_S
-from bequest.actors.messages import (
-    CancelRun,
-    CreateJob,
-    GetCredential,
-    GetDefinition,
-    GetParentMetadata,
-    RenewLeases,
-    SpawnChildren,
-)
+from bequest.actors.credential_messages import GetCredential
+from bequest.actors.messages import CancelRun, CreateJob, GetDefinition, GetParentMetadata, RenewLeases, SpawnChildren
 from bequest.engine.errors import (
     BequestError,
     BrowserError,
@@ -212,14 +205,16 @@ def test_page_with_a_broken_config_ends(rig: CrawlRig, config: object) -> None:
     rig.make_run()
     rig.crawl()
     parent = rig.manager.ask(CreateJob(job=NewJob(kind="crawl", state=WAITING))).job_id
-    rig.manager.ask(SpawnChildren(parent_id=parent, jobs=(NewJob(kind="page", config=config),), seal=True))
+    rig.manager.ask(
+        SpawnChildren(parent_id=parent, jobs=(NewJob(kind="page", queue="crawl", config=config),), seal=True)
+    )
 
     assert rig.crawl().state is FAILED
 
 
 def test_page_without_a_parent_fails(rig: CrawlRig) -> None:
     """There is nothing that it could inherit, and so nothing that it could be."""
-    rig.manager.ask(CreateJob(job=NewJob(kind="page", config={"url": URL, "depth": 0}, max_attempts=4)))
+    rig.manager.ask(CreateJob(job=NewJob(kind="page", queue="crawl", config={"url": URL, "depth": 0}, max_attempts=4)))
 
     job = rig.crawl()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bequest.engine.policies import backoff_s, is_retryable_status, restart_delay_s, retry_at, verdict
-from bequest.engine.records import Counts, State
+from bequest.engine.policies import ParentMove, backoff_s, is_retryable_status, judge_parent, restart_delay_s, retry_at
+from bequest.engine.records import Counts
 
 
 def test_backoff_doubles_from_its_base_to_its_cap() -> None:
@@ -49,49 +49,74 @@ def test_restart_delay_doubles_to_its_cap() -> None:
     assert delays == [0.1, 0.2, 0.4, 25.6, 30, 30]
 
 
-@pytest.mark.parametrize("counts", [Counts(), Counts(completed=3), Counts(failed=3), Counts(cancelled=1)])
-@pytest.mark.parametrize("cancelled", [True, False])
-def test_verdict_waits_for_the_seal(counts: Counts, cancelled: bool) -> None:
-    """A parent that may still spawn is not judged."""
-    assert verdict(counts, sealed=False, cancelled=cancelled) is None
-
-
 @pytest.mark.parametrize("counts", [Counts(pending=1), Counts(running=1), Counts(waiting=1, failed=9)])
-@pytest.mark.parametrize("cancelled", [True, False])
-def test_verdict_waits_for_every_child(counts: Counts, cancelled: bool) -> None:
-    """A parent with a child that is not final is not judged."""
-    assert verdict(counts, sealed=True, error_tolerance=0, cancelled=cancelled) is None
+@pytest.mark.parametrize("max_failures", [None, 0.0, 1.0, 9])
+def test_parent_waits_for_every_child(counts: Counts, max_failures: float | None) -> None:
+    """A parent with a child that is not final is not judged, unless a count of failures is passed."""
+    assert judge_parent(counts, max_failures=max_failures) is None
 
 
-@pytest.mark.parametrize("error_tolerance", [0.0, 0.5, 1.0])
-def test_verdict_completes_a_parent_without_children(error_tolerance: float) -> None:
+@pytest.mark.parametrize("max_failures", [None, 0, 0.0, 0.5, 1.0])
+def test_parent_without_children_completes(max_failures: float | None) -> None:
     """Zero children end a sealed parent at once, as completed."""
-    assert verdict(Counts(), sealed=True, error_tolerance=error_tolerance) is State.COMPLETED
-
-
-@pytest.mark.parametrize("counts", [Counts(), Counts(completed=1), Counts(failed=1), Counts(cancelled=1)])
-def test_verdict_of_a_cancelled_parent_is_cancelled(counts: Counts) -> None:
-    """A cancelled parent ends cancelled, whatever its children came to."""
-    assert verdict(counts, sealed=True, error_tolerance=0, cancelled=True) is State.CANCELLED
+    assert judge_parent(Counts(), max_failures=max_failures) is ParentMove.COMPLETE
 
 
 @pytest.mark.parametrize(
-    ("counts", "error_tolerance", "ends"),
+    ("counts", "share", "becomes"),
     [
-        (Counts(completed=1), 0.0, State.COMPLETED),
-        (Counts(completed=99, failed=1), 0.0, State.FAILED),
-        (Counts(completed=1, failed=1), 0.5, State.COMPLETED),
-        (Counts(completed=1, failed=2), 0.5, State.FAILED),
-        (Counts(completed=71, failed=29), 0.29, State.COMPLETED),
-        (Counts(completed=70, failed=30), 0.29, State.FAILED),
-        (Counts(completed=1, failed=99), 1.0, State.COMPLETED),
-        (Counts(failed=1), 1.0, State.FAILED),
-        (Counts(failed=7), 1.0, State.FAILED),
-        (Counts(failed=7, cancelled=1), 1.0, State.COMPLETED),
-        (Counts(cancelled=2), 0.0, State.COMPLETED),
-        (Counts(failed=1, cancelled=1), 0.4, State.FAILED),
+        (Counts(completed=1), 0.0, ParentMove.COMPLETE),
+        (Counts(completed=99, failed=1), 0.0, ParentMove.FAIL),
+        (Counts(completed=1, failed=1), 0.5, ParentMove.COMPLETE),
+        (Counts(completed=1, failed=2), 0.5, ParentMove.FAIL),
+        (Counts(completed=71, failed=29), 0.29, ParentMove.COMPLETE),
+        (Counts(completed=70, failed=30), 0.29, ParentMove.FAIL),
+        (Counts(completed=1, failed=99), 1.0, ParentMove.COMPLETE),
+        (Counts(failed=1), 1.0, ParentMove.FAIL),
+        (Counts(failed=7), 1.0, ParentMove.FAIL),
+        (Counts(failed=7, cancelled=1), 1.0, ParentMove.COMPLETE),
+        (Counts(cancelled=2), 0.0, ParentMove.COMPLETE),
+        (Counts(failed=1, cancelled=1), 0.4, ParentMove.FAIL),
+        (Counts(failed=2, ignored=1, passed=1), 0.0, ParentMove.COMPLETE),
     ],
 )
-def test_verdict_fails_when_failures_pass_the_tolerance(counts: Counts, error_tolerance: float, ends: State) -> None:
-    """The share of failures among all children decides; with 1.0 only a run whose every page failed has failed."""
-    assert verdict(counts, sealed=True, error_tolerance=error_tolerance) is ends
+def test_parent_fails_when_the_share_of_failures_passes_its_limit(
+    counts: Counts, share: float, becomes: ParentMove
+) -> None:
+    """The share of failures among all children decides; with 1.0 only a parent whose every child failed has failed."""
+    assert judge_parent(counts, max_failures=share) is becomes
+
+
+@pytest.mark.parametrize(
+    ("counts", "becomes"),
+    [
+        (Counts(failed=2, completed=1), ParentMove.COMPLETE),
+        (Counts(failed=3, completed=1), ParentMove.FAIL),
+        (Counts(failed=3, pending=5, running=1), ParentMove.FAIL),
+        (Counts(failed=2, pending=5), None),
+        (Counts(failed=4, ignored=2, completed=1), ParentMove.COMPLETE),
+    ],
+)
+def test_parent_fails_as_soon_as_a_count_of_failures_is_passed(counts: Counts, becomes: ParentMove | None) -> None:
+    """An integer limit is a count, and passing it ends the waiting for the rest."""
+    assert judge_parent(counts, max_failures=2) is becomes
+
+
+def test_parent_fails_with_a_fatal_child_whatever_is_tolerated() -> None:
+    """A child that fails its parent does so at once."""
+    assert judge_parent(Counts(failed=1, fatal=1, running=3)) is ParentMove.FAIL
+
+
+@pytest.mark.parametrize(
+    ("counts", "becomes"),
+    [
+        (Counts(completed=2), ParentMove.OWN_STEP),
+        (Counts(), ParentMove.OWN_STEP),
+        (Counts(completed=1, running=1), None),
+        (Counts(failed=1, passed=1, running=1), ParentMove.OWN_STEP),
+        (Counts(failed=1, completed=1), ParentMove.FAIL),
+    ],
+)
+def test_parent_takes_its_own_step_after_its_children(counts: Counts, becomes: ParentMove | None) -> None:
+    """The own step is due once all children ended well enough, or one failed that lets its parent go on."""
+    assert judge_parent(counts, max_failures=0, has_own_step=True) is becomes

@@ -10,6 +10,7 @@ import pytest
 from bequest.engine.database_file import open_reader
 from bequest.engine.definitions import Definition
 from bequest.engine.errors import JobNotFoundError
+from bequest.engine.limits import KindTerms
 from bequest.engine.queries import FailureCause, Queries
 from bequest.engine.records import (
     STATES,
@@ -43,13 +44,13 @@ def run(store: Store, *ends: State | JobError) -> tuple[int, list[int]]:
     """Make a run whose pages end so, a ``JobError`` being a failure with that cause; return its parent and pages."""
     with store.group():
         (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
-        ids = [job_id or 0 for job_id in store.jobs.spawn(parent.job_id, [PAGE] * len(ends))]
-        leases = store.leases.claim("page", len(ends), 60.0)
+        ids = [job_id or 0 for job_id in store.parents.spawn(parent.job_id, [PAGE] * len(ends))]
+        leases = store.claims.claim("default", (KindTerms(kind="page"),), len(ends), 60.0)
         for lease, end in zip(leases, ends, strict=True):
             state, error = (State.FAILED, end) if isinstance(end, JobError) else (end, None)
             waits_for = "wiki" if state is State.WAITING else None
             if state is State.CANCELLED:
-                store.jobs.cancel(lease.job_id)
+                store.parents.cancel(lease.job_id)
             elif state is not State.RUNNING:
                 store.leases.complete(
                     [

@@ -36,6 +36,14 @@ class Broken(Query, frozen=True, kw_only=True):
         raise ZeroDivisionError
 
 
+class Exits(Query, frozen=True, kw_only=True):
+    """Asks the program to end."""
+
+    def read(self, queries: Queries) -> Any:
+        """Exit."""
+        raise SystemExit
+
+
 @pytest.fixture
 def manager(store: Store) -> Iterator[ManagerRig]:
     """Give a manager over the same file."""
@@ -106,12 +114,25 @@ def test_reader_refuses_what_is_no_query(reader: Address, message: object) -> No
     assert reader.ask(ListJobs()) == []
 
 
-def test_bug_in_a_query_is_told_to_the_supervisor(manager: ManagerRig, reader: Address) -> None:
-    """A question with a bug ends the reader, its asker is told, and its connection is closed with it."""
-    error = answer_of(reader.ask_later(Broken()))
+@pytest.mark.parametrize("query", [Broken(), ListJobs(state="bogus")], ids=["bug", "value"])  # type: ignore[arg-type]
+def test_query_that_fails_unexpectedly_costs_nobody_the_reader(
+    manager: ManagerRig, reader: Address, query: Query
+) -> None:
+    """The manager would answer the same; a wrong value in a program is not to bring its engine down."""
+    errors = [answer_of(whose.ask_later(query)) for whose in (reader, manager.address)]
 
-    assert "ReaderActor crashed on this call (ZeroDivisionError)" in str(error)
-    assert isinstance(manager.watch.wait_for_crash(), ZeroDivisionError)
+    assert [type(error) for error in errors] == [EngineError] * 2
+    assert str(errors[0]) == str(errors[1])
+    assert reader.ask(ListJobs()) == []
+    assert manager.watch.errors == []
+
+
+def test_query_that_ends_the_program_is_told_to_the_supervisor(manager: ManagerRig, reader: Address) -> None:
+    """It ends the reader alone, its asker is told, and its connection is closed with it."""
+    error = answer_of(reader.ask_later(Exits()))
+
+    assert "ReaderActor crashed on this call (SystemExit)" in str(error)
+    assert isinstance(manager.watch.wait_for_crash(), SystemExit)
 
 
 def test_reader_of_a_file_that_is_not_there_is_not_started(

@@ -4,36 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from job_record import job_record
 
 from bequest.engine.queries import JobView
-from bequest.engine.records import Counts, Job, JobError, Progress, State
+from bequest.engine.records import Counts, JobError, Progress, State
 from bequest.engine.run_status import status_of
 
-JOB = Job(
-    id=7,
-    kind="crawl",
-    state=State.WAITING,
-    config={},
-    metadata={},
-    parent_id=None,
-    definition_id=None,
-    key=None,
-    priority=0,
-    attempts=0,
-    max_attempts=1,
-    sealed=True,
-    token=0,
-    waits_for=None,
-    error=JobError(type="x", message="y"),
-    progress=Progress(done=1),
-    child_limit=None,
-    child_concurrency=None,
-    created_at=1.0,
-    run_at=1.0,
-    lease_until=None,
-    started_at=None,
-    finished_at=None,
-)
+JOB = job_record(id=7, error=JobError(type="x", message="y"), progress=Progress(done=1))
 STALLED = Counts(waiting=2, completed=1)
 
 
@@ -47,6 +24,14 @@ def test_status_says_what_the_row_says() -> None:
 
     assert (status.job_id, status.state, status.pages) == (7, State.WAITING, Counts(pending=1))
     assert (status.error, status.progress) == (JOB.error, JOB.progress)
+
+
+@pytest.mark.parametrize(("kind", "has_steps"), [("run", True), ("crawl", False)])
+def test_status_says_whether_children_are_steps(kind: str, has_steps: bool) -> None:
+    """The children of a run with steps are those, and of a crawl its pages."""
+    job = msgspec.structs.replace(JOB, kind=kind)
+
+    assert status_of(JobView(job=job, children=Counts())).has_steps is has_steps
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])

@@ -20,7 +20,10 @@ PAIRS = [(source, target) for source, target in itertools.product(STATES, STATES
 ALLOWED = {(source, target) for source, targets in TRANSITIONS.items() for target in targets}
 ROW: Mapping[str, Value] = {
     "parent_id": None,
+    "root_id": 0,
+    "queue": "default",
     "kind": "page",
+    "partition": "",
     "state": 0,
     "is_due": 1,
     "priority": 0,
@@ -28,6 +31,9 @@ ROW: Mapping[str, Value] = {
     "max_attempts": 1,
     "token": 0,
     "sealed": 0,
+    "made_waiting": 0,
+    "own_step": 0,
+    "on_failure": 0,
     "key_scope": 0,
     "key": None,
     "run_at": 1.0,
@@ -159,7 +165,8 @@ def tally(database: Database) -> list[tuple[int, ...]]:
 
 
 def counted(database: Database) -> list[tuple[int, ...]]:
-    sums = ", ".join(f"sum(state = {number})" for number in range(len(STATES)))
+    of_failed = (f"state = 4 AND on_failure = {number}" for number in (1, 2, 3))
+    sums = ", ".join(f"sum({term})" for term in (*(f"state = {number}" for number in range(len(STATES))), *of_failed))
     return database.rows(f"SELECT parent_id, {sums} FROM job WHERE parent_id IS NOT NULL GROUP BY parent_id")
 
 
@@ -167,8 +174,8 @@ def test_counters_follow_every_insert_update_and_delete(database: Database) -> N
     """Whatever is done to children by plain SQL, the counters are what counting gives (I13)."""
     parents = [insert_in(database, State.WAITING) for _ in range(2)]
     for parent_id in parents:
-        for source, target in PAIRS:
-            job_id = insert_in(database, source, parent_id=parent_id, sealed=1)
+        for (source, target), on_failure in itertools.product(PAIRS, range(4)):
+            job_id = insert_in(database, source, parent_id=parent_id, sealed=1, on_failure=on_failure)
             if (source, target) in ALLOWED:
                 assert tally(database) == counted(database)
                 move(database, job_id, target)
@@ -196,7 +203,7 @@ def test_counters_stay_when_an_update_leaves_the_state(database: Database) -> No
 
     move(database, job_id, State.PENDING)
 
-    assert tally(database) == [(parent_id, 1, 0, 0, 0, 0, 0)]
+    assert tally(database) == [(parent_id, 1, *[0] * 8)]
 
 
 # What a row may hold

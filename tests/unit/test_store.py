@@ -12,6 +12,7 @@ import pytest
 from bequest import Definition
 from bequest.engine.database import MEMORY, Durability
 from bequest.engine.errors import CommitInDoubtError, DatabaseOwnedError, ForeignDatabaseError, StoreError
+from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Document, Job, LogEntry, NewJob, SealedCredential, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
@@ -135,10 +136,10 @@ def run_something(store: Store) -> None:
     )
     with store.group():
         (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
-        store.jobs.spawn(parent.job_id, [NewJob(kind="page", key=key) for key in "abc"])
+        store.parents.spawn(parent.job_id, [NewJob(kind="page", key=key) for key in "abc"])
         store.jobs.update_metadata(parent.job_id, {"auth_id": "wiki"})
         store.definitions.save(Definition.crawl("wiki", start_urls=["http://h/"]))
-        first, second, _ = store.leases.claim("page", 3, 60.0)
+        first, second, _ = store.claims.claim("default", (KindTerms(kind="page"),), 3, 60.0)
         store.leases.complete(
             [
                 Completion(job_id=first.job_id, token=first.token, state=State.COMPLETED, document=document),

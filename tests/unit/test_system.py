@@ -19,6 +19,7 @@ from bequest import Credential, Definition, Engine, EngineState, KeyFile
 from bequest.actors.browser_messages import Goto, Login
 from bequest.actors.manager import Tick
 from bequest.actors.supervisor import Supervisor
+from bequest.engine.changes import Ripe
 from bequest.engine.errors import (
     DatabaseOwnedError,
     DefinitionError,
@@ -325,7 +326,7 @@ def test_forked_child_is_refused_at_once(path: Path) -> None:
         assert run.wait(PATIENCE_S) is State.COMPLETED
 
 
-@pytest.mark.parametrize("act", [Engine._ring, lambda engine: engine._tell_monitor((1,))])
+@pytest.mark.parametrize("act", [Engine._ring, lambda engine: engine._tell_ripe(Ripe(to_judge=(1,), to_go_on=(2,)))])
 def test_bell_that_rings_too_late_harms_nothing(act: Callable[[Engine], None]) -> None:
     """What the alarm and the manager's last commit tell to actors that have ended is let go."""
     engine = Engine(":memory:")

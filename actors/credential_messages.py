@@ -1,0 +1,55 @@
+"""Owns what the manager is asked about credentials."""
+
+from __future__ import annotations
+
+from ..engine.records import CredentialEntry, SealedCredential
+from ..engine.store import Store
+from .messages import Request
+
+
+class PutCredential(Request, frozen=True, kw_only=True):
+    """Keep a sealed credential; what waited for it is due again in the same write; reply how many jobs."""
+
+    sealed: SealedCredential
+
+    def apply(self, store: Store) -> int:
+        """Keep it."""
+        return store.credentials.put(self.sealed)
+
+
+class GetCredential(Request, frozen=True, kw_only=True):
+    """Reply one ``SealedCredential``, or None."""
+
+    auth_id: str
+
+    def apply(self, store: Store) -> SealedCredential | None:
+        """Read it."""
+        return store.credentials.get(self.auth_id)
+
+
+class GetCredentialVersion(Request, frozen=True, kw_only=True):
+    """Reply the newest version that the name has had, 0 for none; the next one is sealed for that and one."""
+
+    auth_id: str
+
+    def apply(self, store: Store) -> int:
+        """Read it."""
+        return store.credentials.version(self.auth_id)
+
+
+class ListCredentials(Request, frozen=True, kw_only=True):
+    """Reply all ``CredentialEntry`` records by name."""
+
+    def apply(self, store: Store) -> list[CredentialEntry]:
+        """Read them."""
+        return store.credentials.entries()
+
+
+class RemoveCredential(Request, frozen=True, kw_only=True):
+    """Remove a credential."""
+
+    auth_id: str
+
+    def apply(self, store: Store) -> None:
+        """Remove it."""
+        store.credentials.remove(self.auth_id)

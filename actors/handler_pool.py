@@ -1,0 +1,244 @@
+"""Owns the threads in which a queue's handlers run, and the jobs that were leased for them.
+
+Jobs that take less than a millisecond are leased ahead and reported together, others one by one: what is leased ahead
+waits behind what runs. A thread whose job is over time, or lost and not ended, is given up: a new one takes its place,
+and what it returns one day counts for nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from ..engine.clock import Clock
+from ..engine.records import Completion, Lease
+from .job_context import JobContext
+from .working import Working
+
+BATCH = 64
+QUICK_S = 0.001  # jobs of a kind that take less on average are leased ahead
+KEPT_S = 0.1  # and what has ended is reported after so long at the latest, whatever the next one takes
+WEIGHT = 0.1  # of the newest duration in that average
+LOST_S = 30.0  # a handler that was told that its job is lost has so long to return; then its slot is taken from it
+LEAVE_S = 1.0  # and so long when the engine stops
+
+Run = Callable[[Lease, JobContext], Completion]
+Report = Callable[[tuple[Completion, ...], int], None]  # what has ended, and how many more jobs are wanted
+
+
+class Running:
+    """One job in one thread."""
+
+    def __init__(self, lease: Lease, context: JobContext, began: float, timeout_s: float | None) -> None:
+        self.lease = lease
+        self.context = context
+        self.began = began
+        self.deadline = None if timeout_s is None else began + timeout_s  # monotonic
+        self.is_given_up = False
+        self.was_lost = False  # before it was given up
+
+
+class HandlerPool:
+    """Up to *slots* jobs at once; *run* runs one; *report* and *wake_in* (seconds) are called by the pool's threads.
+
+    None of them raises. *working* is shared with others.
+    """
+
+    def __init__(  # noqa: PLR0913 - all but two by name; the worker's ways in and out
+        self,
+        name: str,
+        slots: int,
+        *,
+        run: Run,
+        report: Report,
+        context_of: Callable[[Lease], JobContext],
+        timeout_of: Callable[[Lease], float | None],
+        wake_in: Callable[[float], None],
+        clock: Clock,
+        working: Working,
+    ) -> None:
+        self._name = name
+        self._slots = slots
+        self._run = run
+        self._report = report
+        self._context_of = context_of
+        self._timeout_of = timeout_of
+        self._wake_in = wake_in
+        self._clock = clock
+        self._working = working
+        self._changed = threading.Condition()
+        self._leased: deque[Lease] = deque()
+        self._running: dict[threading.Thread, Running] = {}
+        self._done: list[Completion] = []
+        self._means: dict[str, float] = {}  # seconds by kind
+        self._threads: set[threading.Thread] = set()  # all that were not given up; each begins when it is needed
+        self._idle = 0  # of them, how many wait
+        self._is_drained = False
+
+    def add(self, leases: tuple[Lease, ...]) -> tuple[Lease, ...]:
+        """Run these jobs as threads come free; return those that are not begun any more."""
+        with self._changed:
+            if self._is_drained:
+                return leases
+            self._leased.extend(leases)
+            self._changed.notify(len(leases))
+            self._start_missing()
+            return ()
+
+    @property
+    def wanted(self) -> int:
+        """How many more jobs to lease now."""
+        with self._changed:
+            return self._wanted()
+
+    def held(self) -> list[Lease]:
+        """Return the leases to renew: of what runs and was not lost, and of what is yet to begin."""
+        with self._changed:
+            running = [one.lease for one in self._running.values() if not one.context.cancelled]
+            return [*running, *self._leased]
+
+    def lose(self, job_ids: set[int]) -> None:
+        """Tell the handlers of these jobs that they count no more; what has not begun of them is dropped."""
+        with self._changed:
+            self._leased = deque(lease for lease in self._leased if lease.job_id not in job_ids)
+            late = self._clock.monotonic() + LOST_S
+            lost = [one for one in self._running.values() if one.lease.job_id in job_ids]
+            for one in lost:
+                one.deadline = late if one.deadline is None else min(one.deadline, late)
+                one.context.lose()
+        if lost:
+            self._wake_in(LOST_S)
+
+    def give_up_late(self) -> list[Running]:
+        """Give up every job whose time is over, and return them."""
+        now = self._clock.monotonic()
+        with self._changed:
+            late = [
+                (thread, one)
+                for thread, one in self._running.items()
+                if one.deadline is not None and one.deadline <= now
+            ]
+            for thread, one in late:
+                self._give_up(thread, one)
+            self._start_missing()
+        self._working.abandon(thread for thread, _ in late)
+        return [one for _, one in late]
+
+    def next_deadline_in(self) -> float | None:
+        """Return in how many seconds the next time is over, or None."""
+        with self._changed:
+            deadlines = [one.deadline for one in self._running.values() if one.deadline is not None]
+        return min(deadlines) - self._clock.monotonic() if deadlines else None
+
+    def keep(self, completions: tuple[Completion, ...]) -> None:
+        """Take back what could not be reported."""
+        with self._changed:
+            self._done = [*completions, *self._done]
+
+    def take_done(self) -> tuple[Completion, ...]:
+        """Return what has ended and was not reported yet."""
+        with self._changed:
+            done, self._done = tuple(self._done), []
+            return done
+
+    def drain(self) -> list[Lease]:
+        """Begin nothing more; return the leases of what has not begun. What runs goes on."""
+        with self._changed:
+            self._is_drained = True
+            left = list(self._leased)
+            self._leased.clear()
+            self._changed.notify_all()
+        return left
+
+    def stop(self) -> list[Lease]:
+        """Give up what runs, and return the leases of what did not end; the threads have ended that can be."""
+        left = self.drain()
+        with self._changed:
+            ending = list(self._threads - self._running.keys())
+            given_up = list(self._running.items())
+            for thread, one in given_up:
+                self._give_up(thread, one)
+        own = threading.current_thread()
+        for thread in ending:
+            thread.join()  # it has nothing left to do but to report
+        until = self._clock.monotonic() + LEAVE_S
+        for thread, _ in given_up:
+            if thread is not own:
+                thread.join(max(0.0, until - self._clock.monotonic()))
+        self._working.abandon(thread for thread, _ in given_up)
+        return [*left, *(one.lease for _, one in given_up)]
+
+    def _give_up(self, thread: threading.Thread, one: Running) -> None:
+        one.is_given_up = True
+        one.was_lost = one.context.cancelled
+        one.context.lose(is_given_up=True)
+        self._running.pop(thread, None)
+        self._threads.discard(thread)
+        self._working.end(thread)
+
+    def _start_missing(self) -> None:
+        """Start threads for what waits, where none is idle and a slot is free; under the lock."""
+        for _ in range(min(len(self._leased) - self._idle, self._slots - len(self._threads))):
+            # A daemon, because a handler that never returns must not keep the program from ending.
+            thread = threading.Thread(target=self._work, name=f"bequest-{self._name}", daemon=True)
+            thread.start()
+            self._threads.add(thread)
+
+    def _work(self) -> None:
+        thread = threading.current_thread()
+        while (one := self._next(thread)) is not None:
+            completion = self._run(one.lease, one.context)
+            with self._changed:
+                if one.is_given_up:
+                    return
+                self._note(thread, one, completion)
+                report = self._to_report()
+                is_first_kept = report is None and len(self._done) == 1
+            if report is not None:
+                self._report(*report)
+            elif is_first_kept:
+                self._wake_in(KEPT_S)
+            self._working.end(thread)
+
+    def _next(self, thread: threading.Thread) -> Running | None:
+        with self._changed:
+            while not self._leased and not self._is_drained:
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
+            if self._is_drained:
+                return None
+            lease = self._leased.popleft()
+            timeout_s = self._timeout_of(lease)
+            one = Running(lease, self._context_of(lease), self._clock.monotonic(), timeout_s)
+            self._running[thread] = one
+            self._working.begin(thread)
+        if timeout_s is not None:
+            self._wake_in(timeout_s)
+        return one
+
+    def _note(self, thread: threading.Thread, one: Running, completion: Completion) -> None:
+        del self._running[thread]
+        took = self._clock.monotonic() - one.began
+        mean = self._means.get(one.lease.kind)
+        self._means[one.lease.kind] = took if mean is None else mean + WEIGHT * (took - mean)
+        self._done.append(completion)
+
+    def _to_report(self) -> tuple[tuple[Completion, ...], int] | None:
+        """Return what to report now, or None to go on first with another quick job."""
+        is_more_at_once = bool(self._leased) and self._is_quick(self._leased[0].kind)
+        if is_more_at_once and len(self._done) < BATCH:
+            return None
+        done, self._done = tuple(self._done), []
+        return done, self._wanted()
+
+    def _wanted(self) -> int:
+        if self._is_drained:
+            return 0
+        free = self._slots - len(self._running)
+        ahead = BATCH if self._means and all(map(self._is_quick, self._means)) else 0
+        return max(0, free + ahead - len(self._leased))
+
+    def _is_quick(self, kind: str) -> bool:
+        return self._means.get(kind, QUICK_S) < QUICK_S

@@ -1,0 +1,27 @@
+"""Owns what an engine says of itself."""
+
+from __future__ import annotations
+
+import enum
+
+from ..engine.backup_file import BackupProgress
+from ..engine.records import Record
+
+
+class EngineState(enum.StrEnum):
+    """Where an engine stands."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    FAILED = "failed"  # a part of it kept dying; cause says why
+
+
+class Health(Record, frozen=True, kw_only=True):
+    """What an engine says of itself."""
+
+    state: EngineState
+    cause: str | None = None
+    restarts: int = 0
+    abandoned: int = 0  # threads whose handlers were given up and have not returned
+    wal_bytes: int | None = None  # of the write-ahead log, while it is over its bound because somebody reads on and on
+    backup: BackupProgress | None = None  # of the one that is under way
