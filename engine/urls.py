@@ -22,6 +22,7 @@ from .records import Record
 
 CACHED_URLS = 8192  # a page's links are judged, keyed and spawned in turn, and the next page repeats most of them
 CACHED_SCOPES = 64
+ANY_SITE = "http://any"  # in the site's place, for w3lib spells an address as the Python that it runs on does
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
@@ -98,9 +99,10 @@ def canonical_url(url: str) -> str:
         netloc = f"{netloc}:{port}"
     path = parts.path.replace("\\", "/")  # as browsers do, WHATWG URL, path state
     try:
-        return canonicalize_url(f"{parts.scheme}://{netloc}{path}?{parts.query}#")  # or it trims the query
+        canonical = canonicalize_url(f"{ANY_SITE}{path}?{parts.query}#")  # without the "#" it trims the query
     except UnicodeError:
         raise UrlError("expected a URL, found one with half of a surrogate pair in it") from None
+    return f"{parts.scheme}://{netloc}{canonical.removeprefix(ANY_SITE)}"
 
 
 def url_key(url: str) -> str:
