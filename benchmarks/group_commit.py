@@ -25,15 +25,19 @@ from bequest.engine.records import Completion, NewJob, State
 
 ROUNDS = 5
 TERMS = (KindTerms(kind="noop"),)
-JOB = NewJob(kind="noop", config={"n": 1})
+
+
+def job(number: int) -> NewJob:
+    """Return a job that shares nothing with others, as a program's do."""
+    return NewJob(kind="noop", config={"n": number})
 
 
 def one_caller_each(engine: Engine, callers: int, each: int) -> int:
     """Enqueue from *callers* threads that wait for each job."""
 
     def enqueue() -> None:
-        for _ in range(each):
-            engine.manager.ask(CreateJob(job=JOB))
+        for number in range(each):
+            engine.manager.ask(CreateJob(job=job(number)))
 
     threads = [threading.Thread(target=enqueue) for _ in range(callers)]
     for thread in threads:
@@ -47,12 +51,11 @@ def pipelined(engine: Engine, total: int, depth: int) -> int:
     """Enqueue from one caller that keeps *depth* answers outstanding."""
     replies: list[pykka.Future[Any]] = []
     for number in range(total):
-        replies.append(engine.manager.ask_later(CreateJob(job=JOB)))
+        replies.append(engine.manager.ask_later(CreateJob(job=job(number))))
         if len(replies) == depth:
             for reply in replies[: depth // 2]:
                 reply.get(timeout=60)
             del replies[: depth // 2]
-        del number
     for reply in replies:
         reply.get(timeout=60)
     return total
@@ -61,7 +64,7 @@ def pipelined(engine: Engine, total: int, depth: int) -> int:
 def bulk(engine: Engine, batches: int, size: int) -> int:
     """Enqueue many jobs in one message."""
     for _ in range(batches):
-        engine.manager.ask(CreateJobs(jobs=(JOB,) * size))
+        engine.manager.ask(CreateJobs(jobs=tuple(map(job, range(size)))))
     return batches * size
 
 
