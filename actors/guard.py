@@ -96,8 +96,9 @@ class Guard:
             task.add_done_callback(self._connections.discard)
             task.add_done_callback(lambda _: writer.transport.abort())  # also when it was cancelled before its start
 
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=CHUNK_BYTES)
-        self._servers.append(server)
+        server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=CHUNK_BYTES, start_serving=False)
+        self._servers.append(server)  # first, or a stop during the start would leave its socket
+        await server.start_serving()
         port: int = server.sockets[0].getsockname()[1]
         return port
 

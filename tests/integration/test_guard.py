@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from bequest.actors.guard import Guard, LookUp
 from bequest.actors.name_lookup import Address, look_up
 
 DEADLINE_S = 20.0
+OPEN_FILES = Path("/dev/fd")  # of this process, sockets too
 SPELLINGS_OF_LOOPBACK = [
     "127.0.0.1",
     "127.1",
@@ -233,6 +235,26 @@ def test_guard_stop_ends_open_connections_and_frees_the_ports() -> None:
                 with pytest.raises(ConnectionRefusedError):
                     await asyncio.open_connection("127.0.0.1", port)
             writer.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize("rounds", range(8))
+def test_guard_whose_start_is_cut_off_frees_the_ports(rounds: int) -> None:
+    """After each round of the loop a start can be cancelled, and the stop then leaves no open socket."""
+
+    async def main() -> None:
+        guard = Guard(look_up)
+        before = len(list(OPEN_FILES.iterdir()))
+        starting = asyncio.create_task(guard.start())
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+
+        await guard.stop()
+
+        assert len(list(OPEN_FILES.iterdir())) == before
 
     run(main)
 
