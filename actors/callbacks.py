@@ -43,7 +43,7 @@ class CallbackThread:
             if is_started:
                 self._calls.put(act)
         if not is_started:
-            act()
+            done_with(act)
 
     def stop(self) -> None:
         """Call what is left, and end the thread."""
@@ -57,10 +57,15 @@ class CallbackThread:
 
     def _run(self) -> None:
         while (act := self._calls.get()) is not None:
-            try:
-                act()
-            except BaseException:  # sys.exit in it would end the thread, and none after it would be called
-                logger.exception("a future's callback failed")
+            done_with(act)
+
+
+def done_with(act: Call) -> None:
+    """Call *act*; what it raises is logged."""
+    try:
+        act()
+    except BaseException:  # sys.exit in it would end the thread, and none after it would be called
+        logger.exception("a future's callback failed")
 
 
 class LaterFuture(Future[T]):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
+from ..engine.database import Durability
 from ..engine.errors import EngineError
 from ..engine.number_rules import is_whole
 from ..engine.retention import Retention
 
-DURABILITIES = ("full", "relaxed")
+DURABILITIES: tuple[Durability, ...] = get_args(Durability)
 
 
 def check_options(

@@ -20,16 +20,13 @@ from ..engine.json_values import encode_json
 from ..engine.limits import KindTerms
 from ..engine.records import DEFAULT_QUEUE, Json, KeyScope, NewJob, OnClash, OnFailure, Record
 from ..engine.retries import Retry
-from .given import check_job_options
+from .given import GivenOfJob, check_job_options
 
 C = TypeVar("C")
 R = TypeVar("R")
 RunIn = Literal["thread", "process"]
 RESERVED = RUN_KINDS | {PAGE}
-OPTIONS = (  # of a job, which may differ from what its kind says
-    *("queue", "run_at", "priority", "partition", "tags", "metadata", "max_attempts", "timeout_s", "key", "key_scope"),
-    *("key_period_s", "on_clash", "on_failure", "max_child_failures"),
-)
+OPTIONS = frozenset(GivenOfJob.__struct_fields__) - {"delay_s"}  # of a job, beside what its kind says
 WORDS: Mapping[str, type[KeyScope | OnClash | OnFailure]] = {
     "key_scope": KeyScope,
     "on_clash": OnClash,
@@ -163,7 +160,7 @@ def as_kind(kind: Kind[C, R]) -> Kind[C, R]:
 def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return *options* as fields of a ``NewJob``; raises ``InvalidJobError`` for one that is none."""
     fields = dict(options)
-    unknown = fields.keys() - set(OPTIONS)
+    unknown = fields.keys() - OPTIONS
     if unknown:
         raise InvalidJobError(f"asked for a job with {', '.join(sorted(unknown))}, found no option of that name")
     check_job_options(fields, asked="asked for a job")

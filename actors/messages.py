@@ -256,7 +256,7 @@ class CompleteJobs(Request, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> list[int]:
         """End them."""
-        return store.leases.complete(self.completions)
+        return store.completions.complete(self.completions)
 
     @classmethod
     def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[list[int]]:
@@ -265,7 +265,7 @@ class CompleteJobs(Request, frozen=True, kw_only=True):
         completions = [one for message in own for one in message.completions]
         if len({one.job_id for one in completions}) < len(completions):  # the reply names jobs, not their leases
             return [message.apply(store) for message in own]
-        refused = set(store.leases.complete(completions))
+        refused = set(store.completions.complete(completions))
         return [[one.job_id for one in message.completions if one.job_id in refused] for message in own]
 
 

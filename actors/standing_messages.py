@@ -85,7 +85,7 @@ class WantJobs(Standing, frozen=True, kw_only=True):
     def apply(self, store: Store) -> Assigned | Parked:
         """End what was done and claim what is due."""
         if self.completions:
-            store.leases.complete(self.completions)
+            store.completions.complete(self.completions)
         leases = store.claims.claim(self.queue, self.terms, self.limit, self.lease_s)
         return Assigned(leases=tuple(leases)) if leases else PARKED
 

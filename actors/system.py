@@ -307,7 +307,7 @@ class Engine(JobInterface, Housekeeping):
             )
 
     def _work_on(self, queues: set[str]) -> None:
-        """Have *queues* worked on, and those that *slots* were given for; the team begins with the first kind."""
+        """Have *queues* worked on, and those that slots were given for; the team begins with the first kind."""
         if self._team is None and queues:
             from .worker import WorkerActor
             from .worker_team import WorkerTeam
@@ -316,7 +316,6 @@ class Engine(JobInterface, Housekeeping):
             self._team = WorkerTeam(
                 lambda **own: WorkerActor.start(supervisor, self.manager, self._kinds, **own),
                 supervisor,
-                self._kinds,
                 slots=self._slots,
                 clock=self._clock,
                 working=self._working,

@@ -19,7 +19,6 @@ from ..engine.errors import BequestError
 from .address import Address
 from .alarm import Alarm
 from .attempt import Attempts
-from .kinds import Kinds
 from .supervisor import Supervisor
 from .worker_messages import Beat, Drain, KindsChanged, LeasesLost
 from .working import Working
@@ -37,7 +36,6 @@ class WorkerTeam:
         self,
         start: Callable[..., pykka.ActorRef[Any]],
         supervisor: Supervisor,
-        kinds: Kinds,
         *,
         slots: Mapping[str, int],
         clock: Clock,
@@ -45,7 +43,6 @@ class WorkerTeam:
     ) -> None:
         self._start = start
         self._supervisor = supervisor
-        self._kinds = kinds
         self._slots = slots
         self._clock = clock
         self._working = working

@@ -58,7 +58,10 @@ class JobStore:
         ]
 
     def create_free(self, jobs: Sequence[NewJob]) -> list[Created | None]:
-        """Make jobs as ``create`` does, but for those whose key a job of another kind has."""
+        """Make jobs as ``create`` does, but for those whose key a job of another kind has.
+
+        Of several jobs each has a key, which makes it safe to ask again for what was made before one that cannot be.
+        """
         try:
             return list(self.create(jobs))
         except KeyTakenError:

@@ -13,10 +13,12 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from .attempt_store import AttemptStore
 from .backup_store import BackupStore
 from .changes import Changes
 from .claim_store import ClaimStore
 from .clock import Clock
+from .completion_store import CompletionStore
 from .control_store import ControlStore
 from .credential_store import CredentialStore
 from .database import MEMORY, Database, Durability, database_at
@@ -48,7 +50,9 @@ class Store:
         self.stats = StatStore(database, self.changes)
         self.documents = DocumentStore(database)
         self.logs = LogStore(database)
-        self.leases = LeaseStore(database, self.changes, self.parents, self.claims, self.documents, self.logs)
+        attempts = AttemptStore(database, self.changes, self.parents, self.claims)
+        self.leases = LeaseStore(database, self.changes, attempts)
+        self.completions = CompletionStore(database, attempts, self.parents, self.documents, self.logs)
         self.schedules = ScheduleStore(database, self.changes, self.jobs, self.claims)
         self.definitions = DefinitionStore(database)
         self.credentials = CredentialStore(database, self.changes)

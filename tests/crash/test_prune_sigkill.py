@@ -41,7 +41,7 @@ def fill(database: Path) -> Rows:
             (root,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
             store.parents.spawn(root.job_id, [NewJob(kind="page")] * PAGES, seal=True)
             leases = store.claims.claim("default", [KindTerms(kind="page")], PAGES, 60.0)
-            store.leases.complete(
+            store.completions.complete(
                 [
                     Completion(
                         job_id=lease.job_id,

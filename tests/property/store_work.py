@@ -88,7 +88,7 @@ class StoreWork(StoreInvariants):
         expected = [] if held is None else self.expected(lease.job_id, parent_id, own, links)
 
         with self.store.group():
-            refused = self.store.leases.complete([completion])
+            refused = self.store.completions.complete([completion])
 
         assert refused == ([lease.job_id] if held is None else [])
         if held is not None:

@@ -148,7 +148,7 @@ def test_no_lane_starves_over_many_claims(partitions: list[str], limits_of_claim
             with store.group():
                 leases = store.claims.claim("default", [KindTerms(kind="a")], limit, 60.0)
                 taken = [store.jobs.get(lease.job_id).partition for lease in leases]
-                store.leases.complete(
+                store.completions.complete(
                     [Completion(job_id=one.job_id, token=one.token, state=State.COMPLETED) for one in leases]
                 )
             assert len(leases) == min(limit, due.total() - served.total())
@@ -178,7 +178,7 @@ def test_claims_keep_every_limit_and_start_whatever_may(
             clock.advance(seconds)
             ends, running = running[:ended], running[ended:]
             with store.group():
-                store.leases.complete(
+                store.completions.complete(
                     [Completion(job_id=one.job_id, token=one.token, state=State.COMPLETED) for _, one in ends]
                 )
                 leases = store.claims.claim("default", [terms], limit, 1e6)

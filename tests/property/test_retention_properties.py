@@ -123,7 +123,7 @@ class Forest:
             if tree.end is State.PENDING:
                 return
             leases = store.claims.claim("default", [KindTerms(kind=kind) for kind in KINDS], 100, 60.0)
-            store.leases.complete(
+            store.completions.complete(
                 [
                     Completion(
                         job_id=lease.job_id,

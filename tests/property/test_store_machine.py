@@ -327,7 +327,7 @@ class StoreMachine(StoreWork):
             completions = [
                 Completion(job_id=lease.job_id, token=lease.token, state=State.COMPLETED) for lease in late[:1]
             ]
-            assert self.store.leases.complete(completions) == [lease.job_id for lease in late[:1]]
+            assert self.store.completions.complete(completions) == [lease.job_id for lease in late[:1]]
             assert self.store.queries.integrity() == []
         for one in gone:
             del self.jobs[one]

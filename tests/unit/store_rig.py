@@ -91,7 +91,7 @@ class Worker:
             Completion(job_id=one, token=self.leases.pop(one).token, state=state, **fields) for one in job_ids
         ]
         with self._store.group():
-            return self._store.leases.complete(completions)
+            return self._store.completions.complete(completions)
 
     def fail(self, *job_ids: int) -> None:
         """Have jobs fail for good."""

@@ -31,7 +31,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for lease in store.claims.claim("default", [KindTerms(kind="page"), KindTerms(kind="job")], 9, 60.0):
             logs = tuple(LogEntry(job_id=lease.job_id, at=1.0, level=level, message="said") for level in LEVELS)
             state = State.COMPLETED if lease.kind == "page" else State.FAILED
-            store.leases.complete([Completion(job_id=lease.job_id, token=lease.token, state=state, logs=logs)])
+            store.completions.complete([Completion(job_id=lease.job_id, token=lease.token, state=state, logs=logs)])
         store.parents.judge([root.job_id])
     store.close()
     return tmp_path / "bequest.db"

@@ -30,7 +30,7 @@ def database(store: Store, tmp_path: Path) -> str:
             {"state": State.FAILED, "error": JobError(type="http_404", message=f"found {EVIL}")},
             {"state": State.WAITING, "waits_for": "wiki", "counts": False},
         )
-        store.leases.complete(
+        store.completions.complete(
             [
                 Completion(job_id=lease.job_id, token=lease.token, logs=(source_of(lease.job_id),), **end)
                 for lease, end in zip(leases, ends, strict=True)
@@ -59,7 +59,7 @@ def test_jobs_says_that_a_run_is_stalled(store: Store, database: str, capsys: py
     """A run of which all that is left waits for a credential is listed as stalled."""
     with store.group():
         (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
-        store.leases.complete([Completion(job_id=lease.job_id, token=lease.token, state=State.FAILED)])
+        store.completions.complete([Completion(job_id=lease.job_id, token=lease.token, state=State.FAILED)])
 
     run_command(["jobs", "--db", database])
     run_command(["job", "1", "--db", database])
@@ -154,7 +154,7 @@ def test_job_of_another_kind_shows_its_attempts_and_when_it_is_due(
         (lease,) = store.claims.claim("default", (KindTerms(kind="mail"),), 1, 60.0)
         error = JobError(type="ValueError", message="no such box")
         again = Completion(job_id=1, token=lease.token, state=State.PENDING, run_at=4_000_000_000.0, error=error)
-        store.leases.complete([again])
+        store.completions.complete([again])
 
     code = run_command(["job", "1", "--db", str(tmp_path / "jobs.db")])
 

@@ -45,7 +45,7 @@ def waiting_pages(store: Store, *auth_ids: str) -> list[int]:
         (parent,) = store.jobs.create([NewJob(kind="crawl", state=State.WAITING)])
         store.parents.spawn(parent.job_id, [NewJob(kind="page")] * len(auth_ids))
         leases = store.claims.claim("default", (KindTerms(kind="page"),), len(auth_ids), 60.0)
-        store.leases.complete(
+        store.completions.complete(
             [
                 Completion(job_id=lease.job_id, token=lease.token, state=State.WAITING, waits_for=auth_id)
                 for lease, auth_id in zip(leases, auth_ids, strict=True)
@@ -152,7 +152,7 @@ def test_removed_credential_wakes_nothing(store: Store) -> None:
     put(store, 1)
     with store.group():
         (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
-        store.leases.complete(
+        store.completions.complete(
             [Completion(job_id=page, token=lease.token, state=State.WAITING, waits_for="wiki", credential_version=1)]
         )
 

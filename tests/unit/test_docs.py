@@ -119,7 +119,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             auth_id=None,
             fetched_at=1.0,
         )
-        store.leases.complete(
+        store.completions.complete(
             [Completion(job_id=lease.job_id, token=lease.token, state=State.COMPLETED, document=document)]
         )
         store.jobs.update_status(parent.job_id, State.COMPLETED)

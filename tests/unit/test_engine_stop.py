@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -320,6 +321,23 @@ def test_future_outlives_its_engine_without_a_thread(path: Path) -> None:
             signals.wait("2")
 
     assert called == [threading.current_thread().name, "bequest-callbacks"]
+
+
+def test_callback_of_a_stopped_engine_fails_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """What is called at once is logged when it fails, as on the thread, and does not come back to who added it."""
+    engine = Engine(":memory:")
+
+    @engine.kind("good")
+    def good(job: JobContext) -> None:
+        pass
+
+    with engine:
+        future = engine.enqueue_later(good)
+        future.result(PATIENCE_S)
+
+    future.add_done_callback(lambda _: sys.exit("not mine to end"))
+
+    assert "a future's callback failed" in caplog.text
 
 
 def test_engine_starts_again_after_a_stop(path: Path) -> None:

@@ -98,7 +98,7 @@ def test_job_after_another_waits_for_one_of_another_kind_that_took_the_key(store
     create(store, after(config={"n": 2}), after(key="b", config={"n": 3}))
 
     with store.group():
-        store.leases.complete(completed(worker, first.job_id, plain.job_id))
+        store.completions.complete(completed(worker, first.job_id, plain.job_id))
         (other,) = store.jobs.create([keyed(KeyScope.UNFINISHED, kind="other")])
     (behind_plain,) = worker.take()
     other_worker = Worker(store, "other")
@@ -117,7 +117,7 @@ def test_job_after_another_is_left_out_where_one_of_another_kind_keeps_the_key(s
     create(store, after())
 
     with store.group():
-        store.leases.complete(completed(worker, first.job_id))
+        store.completions.complete(completed(worker, first.job_id))
         (other,) = store.jobs.create([keyed(kind="other")])
     other_worker = Worker(store, "other")
     other_worker.take()

@@ -365,7 +365,7 @@ def test_stray_task_that_exits_does_not_end_the_loop() -> None:
 
     @engine.kind("polite")
     async def polite(job: JobContext) -> str:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         return "done"
 
     with leaving_no_thread(), engine:

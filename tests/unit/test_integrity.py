@@ -92,7 +92,7 @@ def end(store: Store, job_id: int, token: int) -> None:
         document=document,
         logs=(LogEntry(job_id=job_id, at=1.0, level="INFO", message="m"),),
     )
-    store.leases.complete([completion])
+    store.completions.complete([completion])
 
 
 def examine(store: Store) -> list[Finding]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bequest.actors.job_interface import checked
+from bequest.actors.given import RECORDS, GivenOfJob, GivenOfKind
+from bequest.actors.job_interface import JobOptions, KindOptions, checked
 from bequest.engine.errors import InvalidJobError
 
 
@@ -23,6 +24,12 @@ def test_time_that_is_none_is_refused(options: Any, said: str) -> None:
     """The error names the option."""
     with pytest.raises(InvalidJobError, match=said):
         checked(options, 0.0)
+
+
+def test_options_are_listed_alike_for_checkers_and_at_run() -> None:
+    """What a type checker lets through by name is looked at, and nothing else is; a child's also says more."""
+    assert JobOptions.__annotations__.keys() | {"on_failure"} == set(GivenOfJob.__struct_fields__)
+    assert KindOptions.__annotations__.keys() | {"name"} == {*GivenOfKind.__struct_fields__, *RECORDS}
 
 
 @pytest.mark.parametrize("delay_s", [5, 5.0])

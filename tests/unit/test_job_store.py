@@ -49,7 +49,7 @@ def claim(store: Store, kind: str = "page", limit: int = 1) -> list[Lease]:
 
 def end(store: Store, lease: Lease, state: State, waits_for: str | None = None) -> None:
     with store.group():
-        store.leases.complete(
+        store.completions.complete(
             [Completion(job_id=lease.job_id, token=lease.token, state=state, waits_for=waits_for, error=REASON)]
         )
 

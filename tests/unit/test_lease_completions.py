@@ -54,7 +54,7 @@ def ended(lease: Lease, state: State, **fields: Any) -> Completion:  # Any: the 
 
 def complete(store: Store, *completions: Completion) -> list[int]:
     with store.group():
-        return store.leases.complete(completions)
+        return store.completions.complete(completions)
 
 
 def get(store: Store, job_id: int) -> Job:
@@ -81,7 +81,7 @@ def test_final_attempt_ends_its_job(store: Store, clock: ManualClock, state: Sta
     clock.advance(3.0)
 
     with store.group():
-        refused = store.leases.complete([ended(lease, state, error=REASON)])
+        refused = store.completions.complete([ended(lease, state, error=REASON)])
         noted = store.changes.jobs, store.changes.parents
 
     job = get(store, lease.job_id)
@@ -97,7 +97,7 @@ def test_retry_waits_for_its_time(store: Store, clock: ManualClock) -> None:
     at = clock.now() + 10.0
 
     with store.group():
-        store.leases.complete([ended(lease, State.PENDING, run_at=at, error=REASON)])
+        store.completions.complete([ended(lease, State.PENDING, run_at=at, error=REASON)])
         wake_at = store.changes.wake_at
     early = claim(store)
     clock.advance(10.0)
@@ -150,7 +150,7 @@ def test_state_that_ends_no_attempt_is_refused(store: Store, state: State) -> No
     first, second = claim(store)
 
     with store.group(), pytest.raises(InvalidJobError, match=f"an attempt does not end as {state}; it is completed"):
-        store.leases.complete([ended(first, State.COMPLETED), ended(second, state)])
+        store.completions.complete([ended(first, State.COMPLETED), ended(second, state)])
 
     assert {get(store, lease.job_id).state for lease in (first, second)} == {State.RUNNING}
 
@@ -337,7 +337,7 @@ def test_end_of_any_kind_frees_a_place_under_the_parents_concurrency(
     (lease,) = claim(store)
 
     with store.group():
-        store.leases.complete([ended(lease, state, run_at=clock.now() + 99.0, waits_for="wiki")])
+        store.completions.complete([ended(lease, state, run_at=clock.now() + 99.0, waits_for="wiki")])
 
         assert store.changes.has_due_work
 
@@ -398,7 +398,7 @@ def test_result_that_cannot_be_stored_stops_its_batch_before_anything_is_written
     bad = ended(with_children, State.COMPLETED, children=(NewJob(kind="page"),), result={"at": {1, 2}})
 
     with store.group(), pytest.raises(MetadataError, match="holds a set"):
-        store.leases.complete([ended(plain, State.COMPLETED), bad])
+        store.completions.complete([ended(plain, State.COMPLETED), bad])
 
     assert [get(store, lease.job_id).state for lease in (plain, with_children)] == [State.RUNNING, State.RUNNING]
 

@@ -177,7 +177,7 @@ def test_expired_lease_is_stale_once_the_job_is_claimed_again(store: Store, cloc
 
     with store.group():
         lost = {
-            "complete": lambda: store.leases.complete(
+            "complete": lambda: store.completions.complete(
                 [Completion(job_id=stale.job_id, token=stale.token, state=State.COMPLETED)]
             ),
             "renew": lambda: store.leases.renew([ref(stale)], 999.0),

@@ -52,7 +52,7 @@ def complete(store: Store, *, logs: int = 2) -> None:
     """End every due job, with a document where it has a parent, an error of an earlier attempt, and some logs."""
     with store.group():
         leases = store.claims.claim("default", TERMS, 1_000, 60.0)
-        store.leases.complete(
+        store.completions.complete(
             [
                 Completion(
                     job_id=lease.job_id,
@@ -232,7 +232,7 @@ def test_kind_and_state_of_the_root_decide(store: Store, retention: Retention, l
     spawn(store, failed, 1)
     with store.group():
         (lease,) = store.claims.claim("default", TERMS, 1, 60.0)
-        store.leases.complete([Completion(job_id=lease.job_id, token=lease.token, state=State.FAILED)])
+        store.completions.complete([Completion(job_id=lease.job_id, token=lease.token, state=State.FAILED)])
         store.jobs.update_status(failed, State.FAILED)
         store.parents.cancel(cancelled)
 
@@ -406,7 +406,7 @@ def test_many_errors_are_archived_in_parts(store: Store, monkeypatch: pytest.Mon
             (lease,) = store.claims.claim("default", TERMS, 1, 60.0)
             error = JobError(type=f"e{number}", message="again")
             state = State.PENDING if number < 8 else State.COMPLETED
-            store.leases.complete(
+            store.completions.complete(
                 [Completion(job_id=job_id, token=lease.token, state=state, error=error, counts=number == 8)]
             )
 

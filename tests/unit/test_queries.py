@@ -52,7 +52,7 @@ def run(store: Store, *ends: State | JobError) -> tuple[int, list[int]]:
             if state is State.CANCELLED:
                 store.parents.cancel(lease.job_id)
             elif state is not State.RUNNING:
-                store.leases.complete(
+                store.completions.complete(
                     [
                         Completion(
                             job_id=lease.job_id,

@@ -140,7 +140,7 @@ def run_something(store: Store) -> None:
         store.jobs.update_metadata(parent.job_id, {"auth_id": "wiki"})
         store.definitions.save(Definition.crawl("wiki", start_urls=["http://h/"]))
         first, second, _ = store.claims.claim("default", (KindTerms(kind="page"),), 3, 60.0)
-        store.leases.complete(
+        store.completions.complete(
             [
                 Completion(job_id=first.job_id, token=first.token, state=State.COMPLETED, document=document),
                 Completion(job_id=second.job_id, token=second.token, state=State.WAITING, waits_for="wiki"),
