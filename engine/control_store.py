@@ -32,10 +32,11 @@ REVIVED_COLUMNS = (  # of a TreeRow
     f"{MOVED_COLUMNS}, state, key, own_step, made_waiting, on_failure,"
     " EXISTS (SELECT 1 FROM job AS child WHERE child.parent_id = job.id)"
 )
-# A run that had a time to end in has it anew; what may have more to spawn goes on unsealed.
+# A run that had a time to end in has it anew; what may have more to spawn goes on unsealed. None waits for a time to
+# begin.
 WAIT_AGAIN = """
     UPDATE job SET state = 2, finished_at = NULL, error_json = NULL, own_step = iif(own_step >= 2, 1, own_step),
-                   sealed = iif(id IN (SELECT value FROM json_each(?2)), 0, sealed),
+                   sealed = iif(id IN (SELECT value FROM json_each(?2)), 0, sealed), run_at = min(run_at, created_at),
                    deadline_at = ?3 + deadline_at - ifnull(started_at, created_at),
                    started_at = iif(deadline_at IS NULL, started_at, ?3)
     WHERE id IN (SELECT value FROM json_each(?1)) RETURNING deadline_at

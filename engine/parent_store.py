@@ -175,12 +175,13 @@ class ParentStore:
     def _apply(self, job: Job, move: ParentMove, counts: Counts) -> State:
         now = self._database.now
         if move is ParentMove.OWN_STEP:
+            run_at = max(job.run_at, now) if has_time_to_begin(job) else now
             self._database.run(
-                "UPDATE job SET state = 0, is_due = 1, own_step = 2, run_at = ?2, attempts = 0 WHERE id = ?1",
-                (job.id, now),
+                "UPDATE job SET state = 0, is_due = ?2, own_step = 2, run_at = ?3, attempts = 0 WHERE id = ?1",
+                (job.id, int(run_at <= now), run_at),
             )
             self._changes.move([move_of(job, State.PENDING)])
-            self._changes.has_due_work = True
+            self._changes.note_due(run_at, now)
             return State.PENDING
         state = State.FAILED if move is ParentMove.FAIL else State.COMPLETED
         error = None
@@ -255,6 +256,11 @@ def move_due(job: Job, counts: Counts) -> ParentMove | None:
     """Return what becomes of a sealed parent whose children stand as *counts* says."""
     has_own_step = job.own_step is OwnStep.AFTER_CHILDREN
     return judge_parent(counts, has_own_step=has_own_step, max_failures=job.max_child_failures)
+
+
+def has_time_to_begin(job: Job) -> bool:
+    """Return whether a parent was made to begin at a time, and has not; one that was set by a former clock is none."""
+    return job.token == 0 and job.run_at > job.created_at
 
 
 def move_of(job: Job, new: State) -> Move:

@@ -32,6 +32,7 @@ class Model:
         self.on_failure = job.on_failure
         self.own_step = job.own_step
         self.metadata = dict(job.metadata)
+        self.made_at = now
         self.run_at = now if job.run_at is None else job.run_at
         self.time_s = job.end_within_s
         self.deadline_at = None if job.end_within_s is None else now + job.end_within_s
@@ -202,7 +203,7 @@ class Jobs(dict[int, Model]):
         match move:
             case ParentMove.OWN_STEP:
                 job.own_step, job.attempts = OwnStep.RELEASED, 0
-                job.be_due(now)
+                job.be_due(max(job.run_at, now) if job.token == 0 and job.run_at > job.made_at else now)
             case ParentMove.FAIL:
                 self.end_all(self.line_below(job_id)[1:])
                 job.state = State.FAILED
@@ -268,7 +269,7 @@ class Jobs(dict[int, Model]):
     @staticmethod
     def wait_again(job: Model, now: float) -> None:
         """Have a parent wait for its children again; what time it had to end in it has anew."""
-        job.state = State.WAITING
+        job.state, job.run_at = State.WAITING, min(job.run_at, job.made_at)
         job.deadline_at = None if job.time_s is None else now + job.time_s
         if job.own_step >= OwnStep.RELEASED:
             job.own_step = OwnStep.AFTER_CHILDREN
