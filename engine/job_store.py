@@ -210,6 +210,8 @@ class JobStore:
             raise TransitionError(f"{asked}; from {job.state} it can go to {allowed}")
         if state is State.RUNNING or (job.state is State.RUNNING and state is not State.CANCELLED):
             raise TransitionError(f"{asked}; a lease begins with ClaimJobs and ends with CompleteJobs of its holder")
+        if job.state is State.PENDING and state is State.FAILED:
+            raise TransitionError(f"{asked}; one that has not begun fails by its children alone")
         if job.state is State.WAITING and state is State.PENDING and job.waits_for is None:
             raise TransitionError(f"{asked}, found that it waits for children, not for a credential")
         if job.state is State.WAITING and state in (State.COMPLETED, State.FAILED):

@@ -21,15 +21,17 @@ from .policies import ParentMove, judge_parent
 from .records import CHILDREN_FAILED, STATES, Counts, Inheritance, Job, JobError, NewJob, OwnStep, State
 
 TREE = "WITH RECURSIVE tree (id) AS (SELECT ?1 UNION ALL SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id)"
-# Parents that wait for their children, of which all have ended, or some in a way that ends the waiting.
-RIPE = """
+FAILS_AT_ONCE = """(tally.fatal > 0 OR typeof(job.max_child_failures) = 'integer'
+    AND tally.failed - tally.ignored - tally.passed > job.max_child_failures)"""
+# Parents that wait for their children, of which all have ended, or some in a way that ends the waiting; and those whose
+# own step was made due by a child, and another has failed before it began.
+RIPE = f"""
     SELECT job.id, job.sealed FROM json_each(?) AS asked CROSS JOIN job ON job.id = asked.value
     LEFT JOIN tally ON tally.parent_id = job.id
     WHERE job.state = 2 AND job.waits_for IS NULL
       AND (ifnull(tally.pending + tally.running + tally.waiting, 0) = 0
-           OR job.sealed = 1 AND (tally.fatal > 0 OR tally.passed > 0 AND job.own_step = 1
-               OR typeof(job.max_child_failures) = 'integer'
-               AND tally.failed - tally.ignored - tally.passed > job.max_child_failures))
+           OR job.sealed = 1 AND (tally.passed > 0 AND job.own_step = 1 OR {FAILS_AT_ONCE}))
+      OR job.state = 0 AND job.own_step = 2 AND {FAILS_AT_ONCE}
     ORDER BY job.id
 """
 RUN_TIMED_OUT = JobError(type="run_timeout", message="not everything had ended when its time was over")
@@ -145,7 +147,7 @@ class ParentStore:
             job = self._get(job_id)
             counts = self.counts(job_id)
             move = move_due(job, counts)
-            if move is not None and job.state is State.WAITING:  # not taken along by one that has just failed
+            if move is not None and not job.state.is_final:  # not taken along by one that has just failed
                 moved[job_id] = self._apply(job, move, counts)
         return moved
 

@@ -41,6 +41,7 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
     {
         State.PENDING: {
             State.RUNNING: "claimed",
+            State.FAILED: "too many children failed",
             State.CANCELLED: "cancelled",
         },
         State.RUNNING: {

@@ -191,11 +191,15 @@ class Jobs(dict[int, Model]):
 
     def move_due(self, job_id: int) -> ParentMove | None:
         """Return what becomes of a parent by its children."""
-        job = self[job_id]
+        job, counts = self[job_id], self.counts(job_id)
+        if job.state is State.PENDING and job.own_step is OwnStep.RELEASED:
+            of_number = None if isinstance(job.max_child_failures, float) else job.max_child_failures
+            is_failing = judge_parent(counts, max_failures=of_number) is ParentMove.FAIL
+            return ParentMove.FAIL if is_failing else None
         if job.state is not State.WAITING or not job.sealed or job.waits_for is not None:
             return None
         has_own_step = job.own_step is OwnStep.AFTER_CHILDREN
-        return judge_parent(self.counts(job_id), max_failures=job.max_child_failures, has_own_step=has_own_step)
+        return judge_parent(counts, max_failures=job.max_child_failures, has_own_step=has_own_step)
 
     def judge(self, job_id: int, now: float) -> State | None:
         """End a parent that is to end, or make its own step due; return what it came to."""

@@ -205,11 +205,11 @@ class StoreMachine(StoreWork):
     @rule()
     def judge(self) -> None:
         """End every parent that is to end, or make its own step due; with those that this makes ripe in turn (I9)."""
-        waiting, now = self.jobs.of_state(State.WAITING), self.clock.now()
-        ripe = [job_id for job_id in waiting if self.jobs.copied().judge(job_id, now) is not None]
+        asked, now = [*self.jobs.of_state(State.WAITING), *self.jobs.of_state(State.PENDING)], self.clock.now()
+        ripe = [job_id for job_id in sorted(asked) if self.jobs.copied().judge(job_id, now) is not None]
 
         with self.store.group():
-            moved = self.store.parents.judge(waiting)
+            moved = self.store.parents.judge(asked)
 
         expected = {job_id: self.jobs.judge(job_id, now) for job_id in ripe}
         assert moved == {job_id: state for job_id, state in expected.items() if state is not None}

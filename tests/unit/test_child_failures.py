@@ -144,6 +144,59 @@ def test_child_that_fails_while_its_parent_runs_fails_it_in_the_end(store: Store
     assert (during, judge(store)) == ({}, {root: FAILED})
 
 
+@pytest.mark.parametrize("fatal", [FAIL, OnFailure.COUNT])
+@pytest.mark.parametrize("is_put_back", [False, True])
+def test_child_that_fails_before_the_own_step_of_its_parent_begins_fails_it_at_once(
+    store: Store, fatal: OnFailure, *, is_put_back: bool
+) -> None:
+    """BullMQ: a parent that is delayed or prioritized fails by its child too; its step is not begun for nothing."""
+    root, passed, bad, other = parent(
+        store,
+        work(on_failure=CONTINUE),
+        work(on_failure=fatal),
+        work(kind="mail"),
+        own_step=FOLLOWED,
+        max_attempts=2,
+        max_child_failures=0,
+    )
+    worker = Worker(store)
+    worker.take()
+    worker.fail(passed)
+    judge(store)
+    if is_put_back:
+        worker.end(root, state=PENDING, run_at=9e9)
+    worker.fail(bad)
+
+    with store.group():
+        assert store.parents.ripe([root]).to_judge == (root,)
+        assert store.parents.judge([root]) == {root: FAILED}
+    assert states(store, root, other) == [FAILED, CANCELLED]
+    assert worker.take() == []
+
+
+def test_failures_below_what_is_tolerated_leave_an_own_step_that_is_due_alone(store: Store) -> None:
+    """Ours alone: nor does one that is ignored or lets it go on, nor a share before the step has ended."""
+    root, *bad, _ = parent(
+        store,
+        work(on_failure=CONTINUE),
+        work(on_failure=CONTINUE),
+        work(on_failure=IGNORE),
+        work(),
+        work(),
+        own_step=FOLLOWED,
+        max_child_failures=1,
+    )
+    worker = Worker(store)
+    worker.take()
+    worker.fail(bad[0])
+    judge(store)
+    worker.fail(*bad[1:])
+
+    with store.group():
+        assert (store.parents.ripe([root]), store.parents.judge([root])) == (((), ()), {})
+    assert worker.take() == [root]
+
+
 # BullMQ: ignoreDependencyOnFailure, removeDependencyOnFailure
 
 
