@@ -6,10 +6,11 @@ a long job is never taken for a stuck one, and a dead one's job is due again as 
 
 from __future__ import annotations
 
-from store_rig import LEASE_S, Worker, counts, get, make, parent, states, work
+import pytest
+from store_rig import LEASE_S, Worker, counts, get, judge, make, parent, states, work
 
 from bequest.engine.lease_store import ENDS_FORGIVEN, LEASE_EXPIRED, PROGRAM_ENDED
-from bequest.engine.records import LeaseRef, NewJob, State
+from bequest.engine.records import LeaseRef, NewJob, OnFailure, OwnStep, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -194,6 +195,90 @@ def test_job_can_be_rescued_more_than_once(store: Store, clock: ManualClock) -> 
 
     assert (get(store, job_id).state, get(store, job_id).attempts) == (FAILED, 3)
     assert [one.attempt for one in store.queries.attempt_errors(job_id)] == [1, 2, 3]
+
+
+def test_stuck_job_is_found_behind_any_number_that_live(store: Store, clock: ManualClock) -> None:
+    """River, RescuesPastFullBatchOfJobsWithNoTimeout: those that are passed over fill no batch."""
+    live, slow = Worker(store), Worker(store, "mail")
+    kept = [make(store) for _ in range(300)]
+    stuck = make(store, "mail", max_attempts=2)
+    live.take(300)
+    slow.take()
+    clock.advance(LEASE_S / 2)
+    with store.group():
+        store.leases.renew([LeaseRef(job_id=one, token=live.leases[one].token) for one in kept], LEASE_S)
+    clock.advance(LEASE_S / 2)
+
+    assert expire(store) == 1
+    assert get(store, stuck).state is PENDING
+    assert set(states(store, *kept)) == {RUNNING}
+
+
+def test_stuck_job_of_a_kind_that_nobody_has_waits_for_one_who_does(store: Store, clock: ManualClock) -> None:
+    """River discards it, and Oban fails it; ours may come back with the program's next version."""
+    job_id, worker, other = make(store, max_attempts=2), Worker(store), Worker(store, "mail")
+    worker.take()
+    clock.advance(LEASE_S)
+
+    expire(store)
+
+    assert (get(store, job_id).state, other.take(), worker.take()) == (PENDING, [], [job_id])
+
+
+@pytest.mark.parametrize(("attempts", "state"), [(1, FAILED), (2, PENDING)])
+def test_stuck_job_is_rescued_whatever_its_config_holds(
+    store: Store, clock: ManualClock, attempts: int, state: State
+) -> None:
+    """River, UnmarshalError: retried or discarded by its attempts; ours is not read for it."""
+    job_id = make(store, config={"of": ["another", "version"]}, max_attempts=attempts)
+    Worker(store).take()
+    clock.advance(LEASE_S)
+
+    expire(store)
+
+    assert get(store, job_id).state is state
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "state"),
+    [
+        (OnFailure.COUNT, FAILED),
+        (OnFailure.FAIL, FAILED),
+        (OnFailure.IGNORE, State.WAITING),
+        (OnFailure.CONTINUE, PENDING),
+    ],
+)
+def test_stuck_child_that_is_given_up_does_to_its_parent_what_it_says(
+    store: Store, clock: ManualClock, on_failure: OnFailure, state: State
+) -> None:
+    """BullMQ, jobs that stall too often, with each option of a child: as if its handler had failed."""
+    root, *_ = parent(
+        store, work(on_failure=on_failure), work(kind="mail"), own_step=OwnStep.AFTER_CHILDREN, max_child_failures=0
+    )
+    Worker(store).take()
+    clock.advance(LEASE_S)
+    expire(store)
+
+    judge(store)
+
+    assert get(store, root).state is state
+
+
+def test_retried_job_may_be_stuck_as_often_as_at_first(store: Store, clock: ManualClock) -> None:
+    """BullMQ keeps its count of stalls over a retry; ours are attempts, and a retry gives all of them anew."""
+    job_id, worker = make(store, max_attempts=2), Worker(store)
+    for _ in range(2):
+        worker.take()
+        clock.advance(LEASE_S)
+        expire(store)
+    with store.group():
+        store.control.retry(job_id)
+
+    worker.take()
+    clock.advance(LEASE_S)
+    expire(store)
+
+    assert (get(store, job_id).state, get(store, job_id).attempts) == (PENDING, 1)
 
 
 def test_end_of_the_whole_program_costs_no_attempt(store: Store) -> None:
