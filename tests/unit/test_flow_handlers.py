@@ -19,6 +19,7 @@ from bequest import (
     State,
     child,
 )
+from bequest.testing.manual_clock import ManualClock
 
 COUNT, FAIL, IGNORE, CONTINUE = OnFailure.COUNT, OnFailure.FAIL, OnFailure.IGNORE, OnFailure.CONTINUE
 
@@ -162,6 +163,22 @@ def test_caller_that_waits_is_told_that_a_flow_was_cancelled() -> None:
         assert job.cancel() == 2
         with pytest.raises(JobCancelledError):
             job.result(PATIENCE_S)
+
+
+def test_parent_with_a_delay_runs_after_it_and_after_its_children() -> None:
+    """BullMQ, a parent with a delay: also where the caller said so in seconds."""
+    clock = ManualClock()
+    engine = Engine(":memory:", clock=clock)
+    part, whole = kinds_of(engine)
+
+    with engine:
+        job = engine.enqueue(whole, children=[child(part, 2)], delay_s=60.0)
+        engine.wait_idle(PATIENCE_S)
+        before = job.job().state, job.status().pages.completed
+        clock.advance(60.0)
+        seen = job.result(PATIENCE_S)
+
+    assert (before, seen["results"]) == ((State.PENDING, 1), [2])
 
 
 def test_parent_reads_any_number_of_children() -> None:

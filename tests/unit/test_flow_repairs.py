@@ -39,9 +39,9 @@ def cancel(store: Store, job_id: int) -> int:
         return store.parents.cancel(job_id)
 
 
-def nested(store: Store, depth: int, **fields: object) -> Sequence[int]:
+def nested(store: Store, depth: int) -> Sequence[int]:
     """Make a line of parents, each with one child, above one job; return their ids from the root down."""
-    flow = NewJob(**{"kind": "flow", "state": WAITING, "own_step": FOLLOWED, "max_child_failures": 0, **fields})
+    flow = NewJob(kind="flow", state=WAITING, own_step=FOLLOWED, max_child_failures=0)
     ids = [make(store, "flow", state=WAITING, own_step=FOLLOWED, max_child_failures=0)]
     for _ in range(depth):
         ids += spawn(store, ids[-1], flow)
