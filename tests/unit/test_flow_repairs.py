@@ -179,13 +179,16 @@ def test_deleted_parent_takes_its_children_along_and_nothing_above_it(store: Sto
 
 
 def test_running_job_in_the_tree_keeps_nothing_from_being_deleted(store: Store) -> None:
-    """BullMQ deletes nothing while one of the jobs is locked; ours cancels that one, and refuses its result (I4)."""
+    """BullMQ deletes nothing while one of the jobs is locked; ours tells its worker, and refuses the result (I4)."""
     root, running, _ = parent(store, work(), work(kind="mail"), own_step=FOLLOWED)
     worker = Worker(store)
     worker.take()
 
-    assert delete(store, root) == 3
-    assert worker.end(running) == [running]
+    with store.group():
+        count = store.control.delete(root)
+        told = set(store.changes.lost_leases)
+
+    assert (count, told, worker.end(running)) == (3, {running}, [running])
 
 
 def test_child_that_fails_after_its_parent_is_gone_changes_nothing(store: Store, clock: ManualClock) -> None:
