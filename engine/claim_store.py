@@ -14,6 +14,7 @@ import msgspec
 
 from .changes import Changes, Move
 from .database import Database, Row, Value
+from .due_jobs import NOT_PAUSED, DueJob, due_jobs, in_turns
 from .due_lanes import DueLane, DueLanes
 from .job_rows import LEASE_COLUMNS, NUMBER_OF, lease_from
 from .limits import Bucket, Caps, KindTerms, Lane, Offer, Running, allot, full_at, rates_of, started
@@ -25,10 +26,10 @@ OLDEST_OF_KIND = (
     " ORDER BY priority DESC, id LIMIT ?{}"
 )
 LEASED = LEASE_COLUMNS.replace("token, lease_until", "token + 1, ?5").replace("attempts,", "attempts + 1,", 1)
-NOT_PAUSED = "AND id NOT IN (SELECT name + 0 FROM pause WHERE scope = 'run')"
 TAKE = "UPDATE job SET state = 1, attempts = attempts + 1, token = token + 1, lease_until = ?1, started_at = ?2 WHERE"
 TAKE_ONE = f"{TAKE} id = ?3"
 TAKE_ALL = f"{TAKE} id IN (SELECT value FROM json_each(?3))"
+TAKE_AND_READ = f"{TAKE_ALL} RETURNING {LEASE_COLUMNS}"
 LOOK = "SELECT EXISTS (SELECT 1 FROM job WHERE state = 0 AND is_due = 0 AND run_at <= ?), EXISTS (SELECT 1 FROM pause)"
 KINDS_AT_ONCE = 400  # SQLite joins no more than 500 selects on one level
 KIND, PARENT_ID, PRIORITY = (LEASE_COLUMNS.split(", ").index(name) for name in ("kind", "parent_id", "priority"))
@@ -199,16 +200,31 @@ class Claim:
 
     def _take_turn(self, caps: Caps, offers: list[Offer], kinds: Mapping[Lane, Sequence[str]]) -> list[Offer]:
         """Divide what is left between the lanes; return those that may have more, none where all had their shares."""
-        counts: dict[Lane, int] = {}
-        exhausted: set[Lane] = set()  # nothing is left that is due and within the limits
-        for lane, share in allot(offers, self.left, self.turn):
-            rows = self._take(lane, caps.of(lane, kinds[lane], share), share)
+        shares = allot(offers, self.left, self.turn)
+        counts = self._take_shares(caps, shares, kinds)
+        # Of these nothing is left that is due and within the limits.
+        exhausted = {lane for lane, share in shares if counts[lane] < share}
+        return [offer for offer in started(offers, counts) if offer.lane not in exhausted] if exhausted else []
+
+    def _take_shares(
+        self, caps: Caps, shares: Sequence[tuple[Lane, int]], kinds: Mapping[Lane, Sequence[str]]
+    ) -> Counter[Lane]:
+        """Start in each lane as many jobs as its share; return how many that were."""
+        allowed = [(lane, share, caps.of(lane, kinds[lane], share)) for lane, share in shares]
+        if len(shares) == 1:
+            ((lane, share, of_kinds),) = allowed
+            rows = self._take(lane, of_kinds, share)
             for kind, count in Counter(row[KIND] for row in rows).items():
                 caps.take(kind, lane, count)
-            counts[lane] = len(rows)
-            if len(rows) < share:
-                exhausted.add(lane)
-        return [offer for offer in started(offers, counts) if offer.lane not in exhausted] if exhausted else []
+            return Counter({lane: len(rows)})
+        asked = [(lane, kind, cap) for lane, _, of_kinds in allowed for kind, cap in of_kinds]
+        due = due_jobs(self._database, self.queue, asked, has_pauses=self.has_pauses)
+        from_turn_on = sorted(shares, key=lambda one: (self.turn is not None and one[0] <= self.turn, one[0]))
+        chosen = in_turns(from_turn_on, due, lambda job: caps.take_one(job.kind, job.lane))
+        self._take_chosen(chosen)
+        counts = Counter(job.lane for job in chosen)
+        self.turn = next((lane for lane, _ in reversed(shares) if counts[lane]), self.turn)
+        return counts
 
     def _is_limited(self, due: DueLane) -> bool:
         return due.concurrency is not None or any(term.is_limited for term in self._terms)
@@ -252,6 +268,16 @@ class Claim:
         self.left -= len(rows)
         self.turn = lane
         return rows
+
+    def _take_chosen(self, chosen: Sequence[DueJob]) -> None:
+        """Start jobs of several lanes, in their order."""
+        if not chosen:
+            return
+        now, ids = self._database.now, [job.job_id for job in chosen]
+        values = (now + self._lease_s, now, msgspec.json.encode(ids).decode())
+        by_id = {row[0]: row for row in self._database.rows(TAKE_AND_READ, values)}
+        self.rows += [by_id[job_id] for job_id in ids]
+        self.left -= len(ids)
 
 
 def offers_of(lanes: Sequence[DueLane], running: Iterable[Running]) -> list[Offer]:

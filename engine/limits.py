@@ -170,6 +170,15 @@ class Caps:
         self.has_held_back = self.has_held_back or any(cap < share for _, cap in caps)
         return [(kind, cap) for kind, cap in caps if cap > 0]
 
+    def take_one(self, kind: str, lane: Lane) -> bool:
+        """Note that one job was started if it may; return whether it may."""
+        if not self._terms[kind].is_limited:
+            return True
+        may_start = bool(self.of(lane, (kind,), 1))
+        if may_start:
+            self.take(kind, lane, 1)
+        return may_start
+
     def take(self, kind: str, lane: Lane, count: int) -> None:
         """Note that *count* jobs were started."""
         self._count(kind, lane, count)
