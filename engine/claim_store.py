@@ -76,9 +76,14 @@ class ClaimStore:
             return []
         claim = Claim(self._database, queue, terms, limit, lease_s, turn=self._turns.get(queue))
         claim.has_pauses = bool(has_pauses)
+        rated = [term for term in terms if term.partition_rate is not None]
+        if rated:
+            self._lanes.rated.open(queue, rated)
         while self._go_round(claim):
             pass
         claim.spend()
+        if rated:
+            claim.tokens_at = min(claim.tokens_at, self._lanes.rated.shut(queue, claim.shut))
         if claim.turn is not None:
             self._turns[queue] = claim.turn
         self._held_back[queue] = claim.has_held_back
@@ -127,7 +132,9 @@ class ClaimStore:
     def _go_round(self, claim: Claim) -> bool:
         """Have the lanes take a turn; return whether they may take another, for places are left and some got one."""
         before = claim.left
-        for window in self._lanes.windows(claim.queue, claim.kinds, claim.turn, claim.left):
+        claim.leave_out_full_kinds()
+        windows = self._lanes.windows(claim.queue, claim.kinds, claim.turn, claim.left, rated=claim.rated)
+        for window in windows:
             is_only = window.end is None and claim.left == before
             claim.take_from([due for due in window.lanes if self._is_offered(due)], is_only=is_only)
             if claim.left < 1 or is_only:
@@ -159,7 +166,8 @@ class Claim:
         self.tokens_at = math.inf  # when a limit of rate that held something back lets one more through
         self.has_pauses = True  # whether anything is paused
         self.queue = queue
-        self.kinds = [term.kind for term in terms]
+        self.kinds = [term.kind for term in terms]  # of which more may start
+        self.rated = frozenset(term.kind for term in terms if term.partition_rate is not None)
         self._database = database
         self._terms = terms
         self._lease_s = lease_s
@@ -174,8 +182,11 @@ class Claim:
             return
         running = self._count_running()
         caps = self._caps = self._caps or Caps(self._terms, running, self._database.now)
-        caps.buckets.update(self._buckets(lanes))
-        offers, kinds = offers_of(lanes, running), {due.lane: due.kinds for due in lanes}
+        kinds = {due.lane: due.kinds for due in lanes}
+        offers = offers_of(lanes, running)
+        if any(term.is_limited for term in self._terms):
+            caps.buckets.update(self._buckets(lanes))
+            offers = [offer for offer in offers if caps.of(offer.lane, kinds[offer.lane], 1)]
         while offers and self.left > 0:
             offers = self._take_turn(caps, offers, kinds)
             if not is_only:
@@ -183,6 +194,23 @@ class Claim:
         is_crowded = any(due.concurrency is not None for due in lanes)
         self.has_held_back = self.has_held_back or caps.has_held_back or is_crowded
         self.tokens_at = min(self.tokens_at, caps.wake_at)
+        self.leave_out_full_kinds()
+
+    @property
+    def shut(self) -> Mapping[tuple[str, Lane], float]:
+        """The lanes, by kind, whose own tokens are used up, each with when it has the next."""
+        return {} if self._caps is None else self._caps.shut
+
+    def leave_out_full_kinds(self) -> None:
+        """Look at no more lanes of kinds whose own limits let nothing start, however many there are."""
+        if not any(term.concurrency is not None or term.rate is not None for term in self._terms):
+            return
+        if self._caps is None:
+            self._caps = Caps(self._terms, self._count_running(), self._database.now)
+            self._caps.buckets.update(self._buckets(()))
+        self.kinds[:] = [kind for kind in self.kinds if self._caps.has_room(kind)]
+        self.has_held_back = self.has_held_back or self._caps.has_held_back
+        self.tokens_at = min(self.tokens_at, self._caps.wake_at)
 
     def spend(self) -> None:
         """Write down the tokens that were taken; of a bucket that is full again nothing need be known."""
@@ -234,13 +262,9 @@ class Claim:
         return [Running(kind, Lane(lane, partition), *counts) for kind, lane, partition, *counts in rows]
 
     def _buckets(self, lanes: Iterable[DueLane]) -> dict[str, Bucket]:
-        names = {
-            name
-            for due in lanes
-            for term in self._terms
-            if term.is_limited and term.kind in due.kinds
-            for name, _ in rates_of(term, due.lane.partition)
-        }
+        of_lanes = [(term, due.lane.partition) for due in lanes for term in self._terms if term.kind in due.kinds]
+        of_kinds = [(term, "") for term in self._terms if term.rate is not None]
+        names = {name for term, partition in (*of_lanes, *of_kinds) for name, _ in rates_of(term, partition)}
         if not names:
             return {}
         rows = self._database.rows(

@@ -292,17 +292,35 @@ def test_claim_looks_further_when_the_first_lanes_may_start_nothing(
 
 
 def test_claim_goes_round_again_while_places_are_left(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once all of many lanes had their turn in vain, one that may start more has another."""
+    """Once all of many lanes had their turn, in vain or not, one that may start more has another."""
     monkeypatch.setattr(due_lanes, "LANES_AT_ONCE", 2)
+    for partition in "abbbbbb":
+        make(store, partition=partition)
+    for partition in "cdefghij":
+        make(store, "mail", partition=partition)
+        make(store, "mail", partition=partition, queue="other")
+    Worker(store, "mail", queue="other").take()
+    worker = Worker(store, "work", KindTerms(kind="mail", partition_concurrency=1))
+
+    assert in_order(store, worker.take(5)) == "abbbb"
+
+
+def test_claim_looks_at_no_lane_of_a_kind_at_its_limit(store: Store) -> None:
+    """However many there are; a place that comes free is told."""
     for partition in "bcdef":
         make(store, "mail", partition=partition)
     for _ in range(3):
         make(store, partition="a")
     make(store, "mail", queue="other")
-    Worker(store, "mail", queue="other").take()
+    elsewhere = Worker(store, "mail", queue="other")
+    (running,) = elsewhere.take()
     worker = Worker(store, "work", KindTerms(kind="mail", concurrency=1))
 
     assert partitions(store, worker.take(2)) == "aa"
+    elsewhere.end(running)
+
+    assert store.changes.has_due_work
+    assert partitions(store, worker.take()) == "ab"
 
 
 # Within limits
@@ -452,6 +470,15 @@ def test_paused_job_does_not_start(store: Store, pause: Pause, is_held: bool) ->
         store.control.resume(pause)
 
     assert (held, worker.take()) == ([], [job_id])
+
+
+def test_only_job_there_is_may_be_the_root_of_a_paused_run(store: Store) -> None:
+    """Then nothing starts."""
+    job_id = make(store)
+    with store.group():
+        store.control.pause(Pause(scope=PauseScope.RUN, name=str(job_id)))
+
+    assert Worker(store).take() == []
 
 
 def test_paused_kind_leaves_the_others_running(store: Store) -> None:
