@@ -35,6 +35,7 @@ class GivenOfJob(Record, frozen=True, kw_only=True):
     metadata: dict[Any, Any] = msgspec.field(default_factory=dict)  # Any: looked at when it is written
     max_attempts: int = 1
     timeout_s: float | None = None
+    run_timeout_s: float | None = None
     key: str | None = None
     key_scope: Any = None  # Any: an enum or its word, here and twice below
     key_period_s: float | None = None

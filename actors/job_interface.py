@@ -43,7 +43,8 @@ class JobOptions(TypedDict, total=False):
     tags: Sequence[str]
     metadata: dict[str, Json]
     max_attempts: int
-    timeout_s: float
+    timeout_s: float  # of one attempt
+    run_timeout_s: float  # of all attempts and all below it, from when it may start; then it fails
     key: str  # idempotency key
     key_scope: KeyScope | str  # how long it keeps others out; for ever, unless said otherwise
     key_period_s: float

@@ -14,6 +14,7 @@ import msgspec
 
 from .changes import Changes, Move
 from .database import Database, Row, Value
+from .due_jobs import NOT_PAUSED, DueJob, due_jobs, in_turns
 from .due_lanes import DueLane, DueLanes
 from .job_rows import LEASE_COLUMNS, NUMBER_OF, lease_from
 from .limits import Bucket, Caps, KindTerms, Lane, Offer, Running, allot, full_at, rates_of, started
@@ -25,10 +26,10 @@ OLDEST_OF_KIND = (
     " ORDER BY priority DESC, id LIMIT ?{}"
 )
 LEASED = LEASE_COLUMNS.replace("token, lease_until", "token + 1, ?5").replace("attempts,", "attempts + 1,", 1)
-NOT_PAUSED = "AND id NOT IN (SELECT name + 0 FROM pause WHERE scope = 'run')"
 TAKE = "UPDATE job SET state = 1, attempts = attempts + 1, token = token + 1, lease_until = ?1, started_at = ?2 WHERE"
 TAKE_ONE = f"{TAKE} id = ?3"
 TAKE_ALL = f"{TAKE} id IN (SELECT value FROM json_each(?3))"
+TAKE_AND_READ = f"{TAKE_ALL} RETURNING {LEASE_COLUMNS}"
 LOOK = "SELECT EXISTS (SELECT 1 FROM job WHERE state = 0 AND is_due = 0 AND run_at <= ?), EXISTS (SELECT 1 FROM pause)"
 KINDS_AT_ONCE = 400  # SQLite joins no more than 500 selects on one level
 KIND, PARENT_ID, PRIORITY = (LEASE_COLUMNS.split(", ").index(name) for name in ("kind", "parent_id", "priority"))
@@ -75,9 +76,14 @@ class ClaimStore:
             return []
         claim = Claim(self._database, queue, terms, limit, lease_s, turn=self._turns.get(queue))
         claim.has_pauses = bool(has_pauses)
+        rated = [term for term in terms if term.partition_rate is not None]
+        if rated:
+            self._lanes.rated.open(queue, rated)
         while self._go_round(claim):
             pass
         claim.spend()
+        if rated:
+            claim.tokens_at = min(claim.tokens_at, self._lanes.rated.shut(queue, claim.shut))
         if claim.turn is not None:
             self._turns[queue] = claim.turn
         self._held_back[queue] = claim.has_held_back
@@ -126,7 +132,9 @@ class ClaimStore:
     def _go_round(self, claim: Claim) -> bool:
         """Have the lanes take a turn; return whether they may take another, for places are left and some got one."""
         before = claim.left
-        for window in self._lanes.windows(claim.queue, claim.kinds, claim.turn, claim.left):
+        claim.leave_out_full_kinds()
+        windows = self._lanes.windows(claim.queue, claim.kinds, claim.turn, claim.left, rated=claim.rated)
+        for window in windows:
             is_only = window.end is None and claim.left == before
             claim.take_from([due for due in window.lanes if self._is_offered(due)], is_only=is_only)
             if claim.left < 1 or is_only:
@@ -158,7 +166,8 @@ class Claim:
         self.tokens_at = math.inf  # when a limit of rate that held something back lets one more through
         self.has_pauses = True  # whether anything is paused
         self.queue = queue
-        self.kinds = [term.kind for term in terms]
+        self.kinds = [term.kind for term in terms]  # of which more may start
+        self.rated = frozenset(term.kind for term in terms if term.partition_rate is not None)
         self._database = database
         self._terms = terms
         self._lease_s = lease_s
@@ -173,8 +182,11 @@ class Claim:
             return
         running = self._count_running()
         caps = self._caps = self._caps or Caps(self._terms, running, self._database.now)
-        caps.buckets.update(self._buckets(lanes))
-        offers, kinds = offers_of(lanes, running), {due.lane: due.kinds for due in lanes}
+        kinds = {due.lane: due.kinds for due in lanes}
+        offers = offers_of(lanes, running)
+        if any(term.is_limited for term in self._terms):
+            caps.buckets.update(self._buckets(lanes))
+            offers = [offer for offer in offers if caps.of(offer.lane, kinds[offer.lane], 1)]
         while offers and self.left > 0:
             offers = self._take_turn(caps, offers, kinds)
             if not is_only:
@@ -182,6 +194,23 @@ class Claim:
         is_crowded = any(due.concurrency is not None for due in lanes)
         self.has_held_back = self.has_held_back or caps.has_held_back or is_crowded
         self.tokens_at = min(self.tokens_at, caps.wake_at)
+        self.leave_out_full_kinds()
+
+    @property
+    def shut(self) -> Mapping[tuple[str, Lane], float]:
+        """The lanes, by kind, whose own tokens are used up, each with when it has the next."""
+        return {} if self._caps is None else self._caps.shut
+
+    def leave_out_full_kinds(self) -> None:
+        """Look at no more lanes of kinds whose own limits let nothing start, however many there are."""
+        if not any(term.concurrency is not None or term.rate is not None for term in self._terms):
+            return
+        if self._caps is None:
+            self._caps = Caps(self._terms, self._count_running(), self._database.now)
+            self._caps.buckets.update(self._buckets(()))
+        self.kinds[:] = [kind for kind in self.kinds if self._caps.has_room(kind)]
+        self.has_held_back = self.has_held_back or self._caps.has_held_back
+        self.tokens_at = min(self.tokens_at, self._caps.wake_at)
 
     def spend(self) -> None:
         """Write down the tokens that were taken; of a bucket that is full again nothing need be known."""
@@ -199,16 +228,31 @@ class Claim:
 
     def _take_turn(self, caps: Caps, offers: list[Offer], kinds: Mapping[Lane, Sequence[str]]) -> list[Offer]:
         """Divide what is left between the lanes; return those that may have more, none where all had their shares."""
-        counts: dict[Lane, int] = {}
-        exhausted: set[Lane] = set()  # nothing is left that is due and within the limits
-        for lane, share in allot(offers, self.left, self.turn):
-            rows = self._take(lane, caps.of(lane, kinds[lane], share), share)
+        shares = allot(offers, self.left, self.turn)
+        counts = self._take_shares(caps, shares, kinds)
+        # Of these nothing is left that is due and within the limits.
+        exhausted = {lane for lane, share in shares if counts[lane] < share}
+        return [offer for offer in started(offers, counts) if offer.lane not in exhausted] if exhausted else []
+
+    def _take_shares(
+        self, caps: Caps, shares: Sequence[tuple[Lane, int]], kinds: Mapping[Lane, Sequence[str]]
+    ) -> Counter[Lane]:
+        """Start in each lane as many jobs as its share; return how many that were."""
+        allowed = [(lane, share, caps.of(lane, kinds[lane], share)) for lane, share in shares]
+        if len(shares) == 1:
+            ((lane, share, of_kinds),) = allowed
+            rows = self._take(lane, of_kinds, share)
             for kind, count in Counter(row[KIND] for row in rows).items():
                 caps.take(kind, lane, count)
-            counts[lane] = len(rows)
-            if len(rows) < share:
-                exhausted.add(lane)
-        return [offer for offer in started(offers, counts) if offer.lane not in exhausted] if exhausted else []
+            return Counter({lane: len(rows)})
+        asked = [(lane, kind, cap) for lane, _, of_kinds in allowed for kind, cap in of_kinds]
+        due = due_jobs(self._database, self.queue, asked, has_pauses=self.has_pauses)
+        from_turn_on = sorted(shares, key=lambda one: (self.turn is not None and one[0] <= self.turn, one[0]))
+        chosen = in_turns(from_turn_on, due, lambda job: caps.take_one(job.kind, job.lane))
+        self._take_chosen(chosen)
+        counts = Counter(job.lane for job in chosen)
+        self.turn = next((lane for lane, _ in reversed(shares) if counts[lane]), self.turn)
+        return counts
 
     def _is_limited(self, due: DueLane) -> bool:
         return due.concurrency is not None or any(term.is_limited for term in self._terms)
@@ -218,13 +262,9 @@ class Claim:
         return [Running(kind, Lane(lane, partition), *counts) for kind, lane, partition, *counts in rows]
 
     def _buckets(self, lanes: Iterable[DueLane]) -> dict[str, Bucket]:
-        names = {
-            name
-            for due in lanes
-            for term in self._terms
-            if term.is_limited and term.kind in due.kinds
-            for name, _ in rates_of(term, due.lane.partition)
-        }
+        of_lanes = [(term, due.lane.partition) for due in lanes for term in self._terms if term.kind in due.kinds]
+        of_kinds = [(term, "") for term in self._terms if term.rate is not None]
+        names = {name for term, partition in (*of_lanes, *of_kinds) for name, _ in rates_of(term, partition)}
         if not names:
             return {}
         rows = self._database.rows(
@@ -252,6 +292,16 @@ class Claim:
         self.left -= len(rows)
         self.turn = lane
         return rows
+
+    def _take_chosen(self, chosen: Sequence[DueJob]) -> None:
+        """Start jobs of several lanes, in their order."""
+        if not chosen:
+            return
+        now, ids = self._database.now, [job.job_id for job in chosen]
+        values = (now + self._lease_s, now, msgspec.json.encode(ids).decode())
+        by_id = {row[0]: row for row in self._database.rows(TAKE_AND_READ, values)}
+        self.rows += [by_id[job_id] for job_id in ids]
+        self.left -= len(ids)
 
 
 def offers_of(lanes: Sequence[DueLane], running: Iterable[Running]) -> list[Offer]:

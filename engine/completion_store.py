@@ -185,7 +185,7 @@ class CompletionStore:
         for parent_id, jobs in links.items():
             self._parents.add_children(parent_id, jobs)
         self._attempts.keep_errors(
-            [(one.job_id, ended.attempts + _is_refunded(one), one.error) for one, ended in kept if one.error]
+            [(one.job_id, ended.attempts, one.error) for one, ended in kept if one.error and not _is_refunded(one)]
         )
         self._logs.add([entry for completion, _ in kept for entry in completion.logs])
 

@@ -13,7 +13,7 @@ import msgspec
 
 from .changes import Changes, Move
 from .crawl_jobs import RUN
-from .database import Database
+from .database import Database, Row
 from .errors import TransitionError
 from .filters import JobFilter, condition_of
 from .job_inserts import KEY_HOLDS, JobInserts
@@ -32,20 +32,18 @@ REVIVED_COLUMNS = (  # of a TreeRow
     f"{MOVED_COLUMNS}, state, key, own_step, made_waiting, on_failure,"
     " EXISTS (SELECT 1 FROM job AS child WHERE child.parent_id = job.id)"
 )
-# A run that had a time to end in has it anew; what may have more to spawn goes on unsealed. None waits for a time to
-# begin.
+# What had a time to end in has it anew; what may have more to spawn goes on unsealed. None waits for a time to begin.
 WAIT_AGAIN = """
     UPDATE job SET state = 2, finished_at = NULL, error_json = NULL, own_step = iif(own_step >= 2, 1, own_step),
                    sealed = iif(id IN (SELECT value FROM json_each(?2)), 0, sealed), run_at = min(run_at, created_at),
-                   deadline_at = ?3 + deadline_at - ifnull(started_at, created_at),
-                   started_at = iif(deadline_at IS NULL, started_at, ?3)
+                   deadline_at = ?3 + run_timeout_s
     WHERE id IN (SELECT value FROM json_each(?1)) RETURNING deadline_at
 """
 MAKE_DUE = """
     UPDATE job SET state = 0, is_due = 1, attempts = 0, run_at = ?2, finished_at = NULL, waits_for = NULL,
-                   progress_json = NULL, result_json = NULL,
+                   progress_json = NULL, result_json = NULL, deadline_at = ?2 + run_timeout_s,
                    own_step = iif(own_step >= 1, 2, 0), sealed = iif(own_step >= 1, sealed, 0)
-    WHERE id IN (SELECT value FROM json_each(?1))
+    WHERE id IN (SELECT value FROM json_each(?1)) RETURNING deadline_at
 """
 TAKEN = f"""
     SELECT asked.value ->> 0, job.id FROM json_each(?) AS asked CROSS JOIN job
@@ -170,8 +168,7 @@ class ControlStore:
 
     def _wait_again(self, rows: tuple[TreeRow, ...]) -> None:
         unsealed = [row for row in rows if row.goes_on_unsealed]
-        for (deadline_at,) in self._database.rows(WAIT_AGAIN, (ids_of(rows), ids_of(unsealed), self._database.now)):
-            self._changes.wake_at = min(self._changes.wake_at, math.inf if deadline_at is None else deadline_at)
+        self._note_deadlines(self._database.rows(WAIT_AGAIN, (ids_of(rows), ids_of(unsealed), self._database.now)))
         self._changes.move(Move(*row[:5], NUMBER_OF[State.WAITING]) for row in rows)
         self._changes.parents.update(row.job_id for row in rows)
 
@@ -184,9 +181,12 @@ class ControlStore:
         )
 
     def _make_due(self, rows: tuple[TreeRow, ...]) -> None:
-        self._database.run(MAKE_DUE, (ids_of(rows), self._database.now))
+        self._note_deadlines(self._database.rows(MAKE_DUE, (ids_of(rows), self._database.now)))
         self._changes.move(Move(*row[:5], NUMBER_OF[State.PENDING]) for row in rows)
         self._changes.has_due_work = True
+
+    def _note_deadlines(self, rows: Sequence[Row]) -> None:
+        self._changes.wake_at = min(self._changes.wake_at, *(row[0] for row in rows if row[0] is not None), math.inf)
 
 
 def ids_of(rows: Sequence[TreeRow]) -> str:

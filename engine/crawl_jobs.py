@@ -38,7 +38,7 @@ def run_job(definition: Definition, *, key: str | None) -> NewJob:
         key=key,
         key_scope=KeyScope.FOREVER if key is None else KeyScope.UNFINISHED,
         max_child_failures=0,
-        end_within_s=definition.timeout_s,
+        run_timeout_s=definition.timeout_s,
     )
 
 
@@ -55,7 +55,7 @@ def parent_job(definition: Definition, *, key: str | None) -> NewJob:
         key=key,
         key_scope=KeyScope.FOREVER if key is None else KeyScope.UNFINISHED,
         max_child_failures=float(definition.error_tolerance),
-        end_within_s=definition.timeout_s,
+        run_timeout_s=definition.timeout_s,
         child_limit=definition.max_pages,
         child_concurrency=definition.concurrency,
     )

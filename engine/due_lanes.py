@@ -6,7 +6,7 @@ claim costs as much with ten thousand lanes as with a few hundred, and every lan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import msgspec
 
 from .database import Database
 from .limits import Lane
+from .rated_lanes import RatedLanes
 
 LANES_AT_ONCE = 128  # of each kind, or as many as are asked for
 START = Lane(-1, "")
@@ -35,7 +36,8 @@ DUE_LANES = """
              AND state = 0 AND is_due = 1 ORDER BY lane, partition LIMIT 1))
         FROM probe CROSS JOIN job AS here ON here.id = probe.id WHERE nth < ?5
     )
-    SELECT probe.kind, nth, here.lane, here.partition, parent.child_concurrency, ifnull(parent.root_id, 0),
+    SELECT probe.kind AS kind, nth, here.lane AS lane, here.partition AS partition, parent.child_concurrency,
+           ifnull(parent.root_id, 0),
            here.lane IN (SELECT name + 0 FROM pause WHERE scope = 'run')
            OR ifnull(parent.root_id, 0) IN (SELECT name + 0 FROM pause WHERE scope = 'run')
     FROM probe CROSS JOIN job AS here ON here.id = probe.id LEFT JOIN job AS parent ON parent.id = here.parent_id
@@ -77,18 +79,22 @@ class DueLanes:
     """Looks at the lanes of one database."""
 
     def __init__(self, database: Database) -> None:
+        self.rated = RatedLanes(database, DUE_LANES)
         self._database = database
 
-    def windows(self, queue: str, kinds: Sequence[str], after: Lane | None, least: int) -> Iterator[Window]:
+    def windows(
+        self, queue: str, kinds: Sequence[str], after: Lane | None, least: int, *, rated: Collection[str] = ()
+    ) -> Iterator[Window]:
         """Yield all lanes of *queue* with due jobs of *kinds*: in one window, or in several from *after* on and round.
 
-        No window but the last has fewer than *least* lanes. Each is read when it is asked for.
+        Of the kinds that are *rated* only those that may have a token. No window but the last has fewer than *least*
+        lanes. Each is read when it is asked for, by what *kinds* holds then.
         """
-        sole = self._sole(queue, kinds)
+        sole = None if rated else self._sole(queue, kinds)
         if sole is not None:
             yield sole
             return
-        look = partial(self._window, queue, kinds, max(least, LANES_AT_ONCE))
+        look = partial(self._window, queue, kinds, rated, max(least, LANES_AT_ONCE))
         first = look(START)
         if first.end is None or after is None:
             yield first
@@ -119,19 +125,24 @@ class DueLanes:
             return None
         return Window((DueLane(lane, tuple(row[0] for row in rows), None, 0, is_paused=False),), None)
 
-    def _window(self, queue: str, kinds: Sequence[str], size: int, after: Lane) -> Window:
-        values = (queue, msgspec.json.encode(kinds).decode(), *after, size)
+    def _window(self, queue: str, kinds: Sequence[str], rated: Collection[str], size: int, after: Lane) -> Window:
+        others = [kind for kind in kinds if kind not in rated]
+        values = (queue, msgspec.json.encode(others).decode(), *after, size)
+        rows = self._database.rows(DUE_LANES, values) if others else []
+        ends = [Lane(*row[2:4]) for row in rows if row[1] == size]
+        for kind in kinds:
+            if kind in rated:
+                more, end = self.rated.look(queue, kind, size, after)
+                rows += more
+                ends += [] if end is None else [end]
         found: dict[Lane, DueLane] = {}
-        end: Lane | None = None
-        for kind, nth, lane_id, partition, concurrency, root_id, is_paused in self._database.rows(DUE_LANES, values):
+        for kind, _, lane_id, partition, concurrency, root_id, is_paused in sorted(rows, key=lambda row: row[2:4]):
             lane = Lane(lane_id, partition)
             known = found.get(lane)
             kinds_here = (kind,) if known is None else (*known.kinds, kind)
             found[lane] = DueLane(lane, kinds_here, concurrency, root_id or lane_id, bool(is_paused))
-            if nth == size and end is None:
-                end = lane  # of this kind there may be more, so what comes after it is looked at again with them
-        lanes = tuple(due for due in found.values() if end is None or due.lane <= end)
-        return Window(lanes, end)
+        end = min(ends, default=None)  # of a kind there may be more, so what comes after is looked at with them
+        return Window(tuple(due for due in found.values() if end is None or due.lane <= end), end)
 
 
 def rest_of(look: Callable[[Lane], Window], end: Lane | None) -> Iterator[Window]:

@@ -28,14 +28,15 @@ KEY_HOLDS = (
 INSERT = (
     "INSERT INTO job (id, parent_id, root_id, definition_id, queue, kind, partition, state, is_due, priority, attempts,"
     " max_attempts, token, sealed, made_waiting, own_step, on_failure, key_scope, key_until, child_limit,"
-    " child_concurrency, max_child_failures, timeout_s, deadline_at, run_at, tags_json, created_at, key, config_json,"
-    " metadata_json) SELECT ?1 + d.key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, 0, ?8 = 2, ?12, ?13, ?14, ?15,"
-    " ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM json_each(?24) d"
+    " child_concurrency, max_child_failures, timeout_s, run_timeout_s, deadline_at, run_at, tags_json, created_at, key,"
+    " config_json, metadata_json) SELECT ?1 + d.key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, 0, ?8 = 2, ?12,"
+    " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, d.value ->> 0, d.value ->> 1, d.value ->> 2"
+    " FROM json_each(?25) d"
 )
-INSERT_UNKEYED = f"{INSERT} LIMIT ?25"
+INSERT_UNKEYED = f"{INSERT} LIMIT ?26"
 INSERT_KEYED = (
     f"{INSERT} WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.lane = ifnull(?2, 0) AND job.key = d.value ->> 0"
-    f" AND ({KEY_HOLDS})) ORDER BY d.key LIMIT ?25"
+    f" AND ({KEY_HOLDS})) ORDER BY d.key LIMIT ?26"
 )
 LAPSE = (
     "UPDATE job SET key_scope = ?2 WHERE id IN (SELECT job.id FROM json_each(?1) AS asked CROSS JOIN job"
@@ -67,6 +68,7 @@ class Shape(NamedTuple):
     child_concurrency: int | None
     max_child_failures: int | float | None
     timeout_s: float | None
+    run_timeout_s: float | None
     deadline_at: float | None
     run_at: float
     tags_json: str | None
@@ -198,6 +200,14 @@ class Reader:
         return self._bare_json
 
 
+def deadline_of(job: NewJob, now: float) -> float | None:
+    """Return when a job that is made now must have ended with all below it; a later start gives it as much time."""
+    if job.run_timeout_s is None:
+        return None
+    starts_at = now if job.run_at is None or job.state is State.WAITING else max(now, job.run_at)
+    return starts_at + job.run_timeout_s
+
+
 def _fresh_indexes(jobs: Sequence[NewJob]) -> Iterator[int]:
     """Yield the indexes of *jobs* in order; of two with one key only the first."""
     seen: set[tuple[int | None, str]] = set()
@@ -230,7 +240,8 @@ def _shape_of(job: NewJob, root_id: int, now: float) -> Shape:
         child_concurrency=job.child_concurrency,
         max_child_failures=job.max_child_failures,
         timeout_s=job.timeout_s,
-        deadline_at=None if job.end_within_s is None else now + job.end_within_s,
+        run_timeout_s=job.run_timeout_s,
+        deadline_at=deadline_of(job, now),
         run_at=run_at,
         tags_json=msgspec.json.encode(job.tags).decode() if job.tags else None,
     )

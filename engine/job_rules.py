@@ -67,7 +67,7 @@ def _times(job: NewJob) -> Iterator[str]:
         yield f"run_at is seconds since the epoch, found {job.run_at}"
     for name, seconds in (
         ("timeout_s", job.timeout_s),
-        ("end_within_s", job.end_within_s),
+        ("run_timeout_s", job.run_timeout_s),
         ("key_period_s", job.key_period_s),
     ):
         if seconds is not None and not 0 < seconds < math.inf:
@@ -79,8 +79,6 @@ def _states(job: NewJob) -> Iterator[str]:
         yield f"a job begins as pending or waiting, not as {job.state}"
     if job.own_step is not OwnStep.NONE and (job.state, job.own_step) != (State.WAITING, OwnStep.AFTER_CHILDREN):
         yield "a job with its own step after its children begins as waiting for them"
-    if job.end_within_s is not None and (job.state is not State.WAITING or job.own_step is not OwnStep.NONE):
-        yield "end_within_s is for a parent that waits for its children and then ends"
 
 
 def _keys(job: NewJob) -> Iterator[str]:

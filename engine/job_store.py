@@ -6,6 +6,7 @@ inside the store's group.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -14,7 +15,7 @@ from .changes import Changes
 from .crawl_jobs import RUN_KINDS
 from .database import Database
 from .errors import InvalidJobError, KeyTakenError, LeaseLostError, MetadataError, TransitionError
-from .job_inserts import KEY_HOLDS, JobInserts
+from .job_inserts import KEY_HOLDS, JobInserts, deadline_of
 from .job_rows import JOB_COLUMNS, NUMBER_OF, job_from, json_of
 from .json_values import decode_json, encode_json, encode_object
 from .parent_store import ParentStore, move_of, unknown_job
@@ -195,11 +196,14 @@ class JobStore:
     def _replace(self, job_id: int, job: NewJob) -> None:
         now = self._database.now
         run_at = now if job.run_at is None else job.run_at
+        config_json, deadline_at = encode_json(job.config, owner=f"config of job {job_id}"), deadline_of(job, now)
         self._database.run(
-            "UPDATE job SET config_json = ?2, priority = ?3, run_at = ?4, is_due = ?5 WHERE id = ?1",
-            (job_id, encode_json(job.config, owner=f"config of job {job_id}"), job.priority, run_at, run_at <= now),
+            "UPDATE job SET config_json = ?2, priority = ?3, run_at = ?4, is_due = ?5, run_timeout_s = ?6,"
+            " deadline_at = ?7 WHERE id = ?1",
+            (job_id, config_json, job.priority, run_at, run_at <= now, job.run_timeout_s, deadline_at),
         )
         self._changes.note_due(run_at, now)
+        self._changes.wake_at = min(self._changes.wake_at, math.inf if deadline_at is None else deadline_at)
 
     def _check_transition(self, job: Job, state: State) -> None:
         asked = f"asked to move job {job.id} from {job.state} to {state}"
@@ -211,7 +215,7 @@ class JobStore:
         if state is State.RUNNING or (job.state is State.RUNNING and state is not State.CANCELLED):
             raise TransitionError(f"{asked}; a lease begins with ClaimJobs and ends with CompleteJobs of its holder")
         if job.state is State.PENDING and state is State.FAILED:
-            raise TransitionError(f"{asked}; one that has not begun fails by its children alone")
+            raise TransitionError(f"{asked}; one that has not begun fails by its time or its children alone")
         if job.state is State.WAITING and state is State.PENDING and job.waits_for is None:
             raise TransitionError(f"{asked}, found that it waits for children, not for a credential")
         if job.state is State.WAITING and state in (State.COMPLETED, State.FAILED):

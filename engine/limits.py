@@ -64,6 +64,9 @@ class Lane(NamedTuple):
     partition: str
 
 
+NO_LANE = Lane(-1, "")
+
+
 class Offer(NamedTuple):
     """A lane that has due jobs."""
 
@@ -156,6 +159,7 @@ class Caps:
     def __init__(self, terms: Iterable[KindTerms], running: Iterable[Running], now: float) -> None:
         self.wake_at = math.inf  # when a limit of rate that held something back lets one more through
         self.has_held_back = False
+        self.shut: dict[tuple[str, Lane], float] = {}  # lanes, by kind, whose own tokens are used up, until the next
         self.buckets: dict[str, Bucket] = {}
         self.spent: dict[str, tuple[float, Rate]] = {}  # buckets that tokens were taken of, with what is left
         self._terms = {term.kind: term for term in terms}
@@ -169,6 +173,23 @@ class Caps:
         caps = [(kind, min(share, self._cap(self._terms[kind], lane, share))) for kind in kinds]
         self.has_held_back = self.has_held_back or any(cap < share for _, cap in caps)
         return [(kind, cap) for kind, cap in caps if cap > 0]
+
+    def has_room(self, kind: str) -> bool:
+        """Whether one more job of *kind* may start as far as the limits of the whole kind go."""
+        term = self._terms[kind]
+        whole = KindTerms(kind=kind, concurrency=term.concurrency, rate=term.rate)
+        has_room = not whole.is_limited or self._cap(whole, NO_LANE, 1) > 0
+        self.has_held_back = self.has_held_back or not has_room
+        return has_room
+
+    def take_one(self, kind: str, lane: Lane) -> bool:
+        """Note that one job was started if it may; return whether it may."""
+        if not self._terms[kind].is_limited:
+            return True
+        may_start = bool(self.of(lane, (kind,), 1))
+        if may_start:
+            self.take(kind, lane, 1)
+        return may_start
 
     def take(self, kind: str, lane: Lane, count: int) -> None:
         """Note that *count* jobs were started."""
@@ -191,7 +212,10 @@ class Caps:
             whole = math.floor(tokens)
             cap = min(cap, whole)
             if whole < share:
-                self.wake_at = min(self.wake_at, next_token_at(tokens - whole, rate, self._now))
+                next_at = next_token_at(tokens - whole, rate, self._now)
+                self.wake_at = min(self.wake_at, next_at)
+                if whole < 1 and name == bucket_of(term.kind, lane.partition):
+                    self.shut[term.kind, lane] = next_at
         return max(0, cap)
 
     def _tokens(self, name: str, rate: Rate) -> float:
@@ -210,8 +234,13 @@ def rates_of(term: KindTerms, partition: str) -> list[tuple[str, Rate]]:
     if term.rate is not None:
         found.append((f"kind {term.kind}", term.rate))
     if term.partition_rate is not None:
-        found.append((f"kind {term.kind}, partition {partition}", term.partition_rate))
+        found.append((bucket_of(term.kind, partition), term.partition_rate))
     return found
+
+
+def bucket_of(kind: str, partition: str) -> str:
+    """Return the name of a partition's own bucket."""
+    return f"kind {kind}, partition {partition}"
 
 
 def _room(offer: Offer, given: int) -> float:

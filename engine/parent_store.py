@@ -125,17 +125,21 @@ class ParentStore:
         return Ripe(tuple(row[0] for row in rows if row[1]), tuple(row[0] for row in rows if not row[1]))
 
     def end_overdue(self) -> list[int]:
-        """Fail the parents whose time is over, and cancel what is unfinished below them; return their ids."""
+        """Fail the jobs whose time is over, and cancel what is unfinished below them; return their ids."""
         rows = self._database.rows(
-            "SELECT id FROM job WHERE deadline_at IS NOT NULL AND state < 3 AND deadline_at <= ? ORDER BY id DESC",
+            f"SELECT {MOVED_COLUMNS}, state FROM job WHERE deadline_at IS NOT NULL AND state < 3 AND deadline_at <= ?"
+            " ORDER BY id DESC",  # what is below another one first
             (self._database.now,),
         )
-        overdue = [self._get(row[0]) for row in rows]
-        for job in overdue:
-            self.cancel_below(job.id)
-            self._database.run("UPDATE job SET sealed = 1 WHERE id = ?", (job.id,))
-            self._end(job, State.FAILED, RUN_TIMED_OUT)
-        return [job.id for job in overdue]
+        for row in rows:
+            self.cancel_below(row[0])
+            self._database.run("UPDATE job SET sealed = 1 WHERE id = ?", (row[0],))
+            self._end(row[0], State.FAILED, RUN_TIMED_OUT)
+        self._changes.move([Move(*row[:5], NUMBER_OF[State.FAILED]) for row in rows])
+        self._changes.lost_leases.update(row[0] for row in rows if row[4] == NUMBER_OF[State.RUNNING])
+        if rows:
+            self._changes.has_due_work = True  # places under limits may have come free
+        return [row[0] for row in rows]
 
     def judge(self, job_ids: Collection[int]) -> dict[int, State]:
         """End the parents among *job_ids* that are to end, or make their own step due; return what each came to (I9).
@@ -191,15 +195,16 @@ class ParentStore:
             error = JobError(type=CHILDREN_FAILED, message=f"{counts.failed} of {counts.total} children failed")
             if counts.unfinished:
                 self.cancel_below(job.id)
-        self._end(job, state, error)
+        self._end(job.id, state, error)
+        self._changes.move([move_of(job, state)])
         return state
 
-    def _end(self, job: Job, state: State, error: JobError | None) -> None:
+    def _end(self, job_id: int, state: State, error: JobError | None) -> None:
         self._database.run(
-            "UPDATE job SET state = ?2, finished_at = ?3, error_json = ?4 WHERE id = ?1",
-            (job.id, NUMBER_OF[state], self._database.now, json_of(error)),
+            "UPDATE job SET state = ?2, lease_until = NULL, waits_for = NULL, finished_at = ?3, error_json = ?4"
+            " WHERE id = ?1",
+            (job_id, NUMBER_OF[state], self._database.now, json_of(error)),
         )
-        self._changes.move([move_of(job, state)])
 
     def _get(self, job_id: int) -> Job:
         return job_from(self._database.rows(f"SELECT {JOB_COLUMNS} FROM job WHERE id = ?", (job_id,))[0])

@@ -41,7 +41,7 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
     {
         State.PENDING: {
             State.RUNNING: "claimed",
-            State.FAILED: "too many children failed",
+            State.FAILED: "its time is over, or too many children failed",
             State.CANCELLED: "cancelled",
         },
         State.RUNNING: {
@@ -158,7 +158,7 @@ class NewJob(Record, frozen=True, kw_only=True):
     priority: int = 0  # higher first
     run_at: float | None = None  # seconds since the epoch; None is now
     timeout_s: float | None = None  # of one attempt; None is the kind's
-    end_within_s: float | None = None  # of a parent with all below it, from now on; then it fails
+    run_timeout_s: float | None = None  # of all attempts and all below it, from when it may start; then it fails
     max_attempts: int = 1
     own_step: OwnStep = OwnStep.NONE  # AFTER_CHILDREN for a parent whose handler runs once its children have ended
     on_failure: OnFailure = OnFailure.COUNT  # what its failure does to its parent
@@ -197,7 +197,7 @@ class Job(Record, frozen=True, kw_only=True):
     child_limit: int | None
     child_concurrency: int | None
     timeout_s: float | None
-    deadline_at: float | None  # of a parent: all below it must have ended by then
+    deadline_at: float | None  # it and all below it must have ended by then
     created_at: float  # this and the times below: seconds since the epoch
     run_at: float
     lease_until: float | None

@@ -43,13 +43,14 @@ CREATE TABLE job (
     child_limit        INTEGER CHECK (child_limit >= 0),
     child_concurrency  INTEGER CHECK (child_concurrency >= 1),
     max_child_failures ANY CHECK (max_child_failures >= 0),  -- an integer counts, a real is a share
-    timeout_s          REAL CHECK (timeout_s > 0),
+    timeout_s          REAL CHECK (timeout_s > 0),           -- of one attempt
+    run_timeout_s      REAL CHECK (run_timeout_s > 0),       -- of all attempts and all below it
     run_at             REAL NOT NULL,                        -- this and the times below: seconds since the epoch
     created_at         REAL NOT NULL,
     lease_until        REAL,
     started_at         REAL,
     finished_at        REAL,
-    deadline_at        REAL,                                 -- of a parent: all below it must have ended by then
+    deadline_at        REAL,                                 -- it and all below it must have ended by then
     waits_for          TEXT,                                 -- the auth_id that a waiting page needs
     config_json        TEXT NOT NULL,
     metadata_json      TEXT NOT NULL,
@@ -63,7 +64,8 @@ CREATE TABLE job (
     CHECK ((state >= 3) = (finished_at IS NOT NULL)),
     CHECK (waits_for IS NULL OR state = 2),
     CHECK (key_scope = 0 OR key IS NOT NULL),
-    CHECK ((key_scope IN (3, 4)) = (key_until IS NOT NULL))
+    CHECK ((key_scope IN (3, 4)) = (key_until IS NOT NULL)),
+    CHECK ((run_timeout_s IS NULL) = (deadline_at IS NULL))
 ) STRICT;
 
 -- I11 and I15: a key names one job among the children of one parent: for ever, while it is unfinished, until it is

@@ -34,8 +34,9 @@ class Model:
         self.metadata = dict(job.metadata)
         self.made_at = now
         self.run_at = now if job.run_at is None else job.run_at
-        self.time_s = job.end_within_s
-        self.deadline_at = None if job.end_within_s is None else now + job.end_within_s
+        self.time_s = job.run_timeout_s
+        start = now if job.state is State.WAITING else max(now, self.run_at)
+        self.deadline_at = None if self.time_s is None else start + self.time_s
         self.attempts = 0
         self.max_attempts = job.max_attempts
         self.ends = 0  # of the whole program while it ran
@@ -64,6 +65,10 @@ class Model:
     def be_due(self, now: float) -> None:
         """Make it claimable at once."""
         self.state, self.waits_for, self.run_at = State.PENDING, None, now
+
+    def renew_time(self, now: float) -> None:
+        """Give it the time that it has to end in from now on."""
+        self.deadline_at = None if self.time_s is None else now + self.time_s
 
 
 class Jobs(dict[int, Model]):
@@ -216,7 +221,7 @@ class Jobs(dict[int, Model]):
         return None if move is None else job.state
 
     def end_overdue(self, now: float) -> list[int]:
-        """Fail the parents whose time is over, with what is below them."""
+        """Fail the jobs whose time is over, with what is below them."""
         overdue = [
             job_id
             for job_id, job in self.items()
@@ -224,7 +229,7 @@ class Jobs(dict[int, Model]):
         ]
         for job_id in reversed(overdue):
             self.end_all(self.line_below(job_id)[1:])
-            self[job_id].state, self[job_id].sealed = State.FAILED, True
+            self[job_id].state, self[job_id].sealed, self[job_id].waits_for = State.FAILED, True, None
         return overdue
 
     # Retries
@@ -261,6 +266,7 @@ class Jobs(dict[int, Model]):
             self.wait_again(self[one], now)
         for one in due:
             self[one].be_due(now)
+            self[one].renew_time(now)
             self[one].attempts = 0
             if self[one].own_step is OwnStep.NONE:
                 self[one].sealed = False
@@ -274,7 +280,7 @@ class Jobs(dict[int, Model]):
     def wait_again(job: Model, now: float) -> None:
         """Have a parent wait for its children again; what time it had to end in it has anew."""
         job.state, job.run_at = State.WAITING, min(job.run_at, job.made_at)
-        job.deadline_at = None if job.time_s is None else now + job.time_s
+        job.renew_time(now)
         if job.own_step >= OwnStep.RELEASED:
             job.own_step = OwnStep.AFTER_CHILDREN
 

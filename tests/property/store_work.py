@@ -162,7 +162,7 @@ class StoreWork(StoreInvariants):
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 61.0]))
     def let_time_pass(self, seconds: float) -> None:
-        """Let time pass, end the leases whose deadline has passed, and the parents whose time is over."""
+        """Let time pass, end the leases whose deadline has passed, and the jobs whose time is over."""
         self.clock.advance(seconds)
         now = self.clock.now()
 

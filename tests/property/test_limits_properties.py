@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,7 +161,14 @@ def test_no_lane_starves_over_many_claims(partitions: list[str], limits_of_claim
 @settings(deadline=None, max_examples=60)
 @given(
     partitions=st.lists(st.sampled_from("pqrst"), min_size=1, max_size=40),
-    terms=st.builds(KindTerms, kind=st.just("a"), concurrency=limits, partition_concurrency=limits, rate=rates),
+    terms=st.builds(
+        KindTerms,
+        kind=st.just("a"),
+        concurrency=limits,
+        partition_concurrency=limits,
+        rate=rates,
+        partition_rate=st.none() | st.builds(Rate, jobs=st.integers(1, 3), per_s=st.floats(0.5, 20.0)),
+    ),
     steps=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 5), st.floats(0, 5)), min_size=1, max_size=15),
     window=st.integers(1, 6),
 )
@@ -170,6 +178,7 @@ def test_claims_keep_every_limit_and_start_whatever_may(
     """However many lanes are looked at in one go: as many start as time, tokens and what runs allow, no more."""
     clock, left, running = ManualClock(), Counter(partitions), list[tuple[str, LeaseRef]]()
     bucket = Bucket(0.0 if terms.rate is None else float(terms.rate.jobs), clock.now())
+    own: dict[str, Bucket] = {}  # of the partitions that have started any
     with opened(window, clock) as store:
         with store.group():
             store.jobs.create([NewJob(kind="a", partition=partition) for partition in partitions])
@@ -193,6 +202,10 @@ def test_claims_keep_every_limit_and_start_whatever_may(
                 )
                 for partition, waiting in left.items()
             }
+            own_tokens = dict.fromkeys(left, math.inf)
+            if terms.partition_rate is not None:
+                own_tokens = {one: refilled(own.get(one), terms.partition_rate, clock.now()) for one in left}
+                places = {one: min(most, int(own_tokens[one])) for one, most in places.items()}
             most = min(limit, sum(places.values()))
             if terms.concurrency is not None:
                 most = min(most, terms.concurrency - len(running))
@@ -202,6 +215,8 @@ def test_claims_keep_every_limit_and_start_whatever_may(
                 if leases:
                     bucket = Bucket(tokens - len(leases), clock.now())
             assert len(leases) == most
+            own |= {one: Bucket(own_tokens[one] - count, clock.now()) for one, count in Counter(taken).items()}
+            assert all(bucket.tokens >= 0 for bucket in own.values())
             left.subtract(taken)
             assert min(left.values()) >= 0
             refs = [LeaseRef(job_id=lease.job_id, token=lease.token) for lease in leases]

@@ -40,6 +40,7 @@ NEW = st.fixed_dictionaries(
         "partition": st.sampled_from(["", "", "p", "q"]),
         "on_failure": st.sampled_from(OnFailure),
         "priority": st.integers(0, 1),
+        "run_timeout_s": st.sampled_from([None, None, 90.0]),
     }
 )
 PARENT = st.fixed_dictionaries(
@@ -48,7 +49,6 @@ PARENT = st.fixed_dictionaries(
         "child_concurrency": st.none() | st.integers(1, 2),
         "max_child_failures": st.none() | st.integers(0, 1) | st.sampled_from([0.0, 0.5, 1.0]),
         "own_step": st.sampled_from([OwnStep.NONE, OwnStep.AFTER_CHILDREN]),
-        "end_within_s": st.none() | st.just(90.0),
     }
 )
 SCOPES = st.sampled_from([KeyScope.FOREVER, *KeyScope])
@@ -82,8 +82,6 @@ class StoreMachine(StoreWork):
         """Make a job without a parent; under a taken key the one that is there is the answer (I11)."""
         if is_parent:
             new = {**new, **parent, "state": State.WAITING}
-            if new["own_step"] is not OwnStep.NONE:
-                new["end_within_s"] = None
         self.make(new, key, scope)
 
     def make(self, fields: dict[str, Any], key: str | None, scope: KeyScope) -> None:
@@ -131,7 +129,7 @@ class StoreMachine(StoreWork):
         above = self.jobs[parent_id]
         fields = {**new, "run_at": self.clock.now() + delay, "max_attempts": MAX_ATTEMPTS}
         if parent is not None:
-            fields |= {**parent, "state": State.WAITING, "end_within_s": None}
+            fields |= {**parent, "state": State.WAITING}
         jobs = [NewJob(**fields, **keyed(key, scope)) for key in keys]
         is_closed = above.sealed or above.state is not State.WAITING or above.waits_for is not None
         is_refused = is_closed and any(key is None or self.jobs.holder_of(parent_id, key) is None for key in keys)

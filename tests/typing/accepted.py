@@ -35,6 +35,7 @@ from bequest import (
     State,
     Step,
     StoredDocument,
+    child,
     read_definition,
 )
 
@@ -131,6 +132,20 @@ def crawl(engine: Engine, definition: Definition) -> list[str]:
 def reason_of(error: PageError) -> tuple[str, bool]:
     """Return what a program asks of a page that could not be fetched."""
     return error.reason, error.is_transient
+
+
+def enqueue(engine: Engine) -> None:
+    """Make jobs with a time for all of them."""
+
+    @engine.kind("album")
+    def album(job: JobContext, name: str) -> int:
+        """Leave a part of it to a child."""
+        job.spawn(album, name, run_timeout_s=0.5)
+        return 1
+
+    made = engine.enqueue(album, "a", children=[child(album, "b", run_timeout_s=5)], run_timeout_s=60)
+    assert_type(made.result(), Any)
+    assert_type(engine.enqueue_many(album, ["a"], run_timeout_s=7.5), list[JobHandle[Any]])
 
 
 def schedule(engine: Engine, definition: Definition) -> float | None:

@@ -54,6 +54,12 @@ def crawl(engine: Engine, run: Run) -> None:
         document.title = ""  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def enqueue(engine: Engine) -> None:
+    """An option of a job is known by name and type."""
+    engine.enqueue("album", run_timeout_s="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    engine.enqueue_many("album", [1], run_timeout_s=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def schedule(engine: Engine, definition: Definition) -> None:
     """A policy is one of a few words, and a schedule is a record."""
     engine.schedules.put("wiki", definition, every_s=60, catch_up="maybe")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

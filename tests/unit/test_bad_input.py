@@ -59,6 +59,7 @@ OPTIONS: list[tuple[str, list[Any]]] = [
     ("metadata", [3, [1], None]),
     ("max_attempts", [0, "3", 1.5, None, True, 2**63]),
     ("timeout_s", [0, -1, "3", math.nan, math.inf, True]),
+    ("run_timeout_s", [0, -1, "3", math.nan, math.inf, True]),
     ("key", ["", 3, b"k", "x" * 256]),
     ("key_scope", ["whatever", 3, "unfinished"]),
     ("key_period_s", [3, -1, "x"]),

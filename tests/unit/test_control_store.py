@@ -220,7 +220,7 @@ def test_retry_of_a_parent_whose_children_are_deleted_judges_it_anew(store: Stor
 
 def test_run_that_was_out_of_time_has_it_anew(store: Store, clock: ManualClock) -> None:
     """Or it would fail again at once; so each time it is retried, and the alarm knows."""
-    root, _ = parent(store, work(), end_within_s=30.0)
+    root, _ = parent(store, work(), run_timeout_s=30.0)
     for _ in range(2):
         clock.advance(30.0)
         with store.group():
@@ -234,6 +234,26 @@ def test_run_that_was_out_of_time_has_it_anew(store: Store, clock: ManualClock) 
         assert get(store, root).deadline_at == wake_at == clock.now() + 30.0
         with store.group():
             assert store.parents.end_overdue() == []
+
+
+def test_job_that_was_out_of_time_has_it_anew(store: Store, clock: ManualClock) -> None:
+    """Also one that runs itself, whenever its newest attempt began."""
+    job_id, other = make(store, run_timeout_s=30.0, max_attempts=2), make(store)
+    worker = Worker(store)
+    clock.advance(20.0)
+    worker.take()
+    clock.advance(10.0)
+    with store.group():
+        assert store.parents.end_overdue() == [job_id]
+    worker.fail(other)
+
+    with store.group():
+        store.control.retry(job_id)
+        wake_at = store.changes.wake_at
+        store.control.retry(other)
+
+    assert get(store, job_id).deadline_at == wake_at == clock.now() + 30.0
+    assert states(store, job_id, other) == [PENDING, PENDING]
 
 
 def test_retried_page_leaves_its_new_document(store: Store) -> None:

@@ -63,7 +63,7 @@ def test_job_has_all_that_was_said_of_it(store: Store, clock: ManualClock) -> No
     create(store, asked)
 
     (job,) = all_jobs(store)
-    unkept = {"key_scope", "key_period_s", "on_clash", "end_within_s"}  # in another form, or for the insert alone
+    unkept = {"key_scope", "key_period_s", "on_clash", "run_timeout_s"}  # in another form, or for the insert alone
     given = [name for name in NewJob.__struct_fields__ if name not in unkept]
     assert {name: getattr(job, name) for name in given} == {name: getattr(asked, name) for name in given}
     assert (job.attempts, job.token, job.sealed, job.created_at) == (0, 0, False, clock.now())

@@ -206,6 +206,20 @@ def test_replaced_job_has_the_new_config_priority_and_time(store: Store, clock: 
     assert (early, Worker(store).take()) == ([], [first.job_id])
 
 
+@pytest.mark.parametrize("run_timeout_s", [30.0, None])
+def test_replaced_job_has_the_new_time_to_end_in(store: Store, clock: ManualClock, run_timeout_s: float | None) -> None:
+    """From its new start on, and the alarm knows."""
+    (first,) = create(store, keyed(run_timeout_s=9.0))
+    later = clock.now() + 60.0
+
+    with store.group():
+        store.jobs.create([keyed(run_timeout_s=run_timeout_s, run_at=later, on_clash=OnClash.REPLACE)])
+        wake_at = store.changes.wake_at
+
+    assert get(store, first.job_id).deadline_at == (None if run_timeout_s is None else later + run_timeout_s)
+    assert wake_at == later
+
+
 def test_replaced_job_that_is_due_now_is_told(store: Store, clock: ManualClock) -> None:
     """Whoever waits for work is woken; for later, the alarm is set."""
     create(store, keyed(run_at=clock.now() + 60.0))
@@ -256,12 +270,8 @@ def test_job_that_was_claimed_is_not_replaced(store: Store, moment: str) -> None
         ({"max_child_failures": float("nan")}, "max_child_failures is at least 0, found nan"),
         ({"run_at": float("inf")}, "run_at is seconds since the epoch, found inf"),
         ({"timeout_s": 0.0}, "timeout_s is a number of seconds above 0, found 0.0"),
-        ({"end_within_s": float("inf"), "state": State.WAITING}, "end_within_s is a number of seconds above 0"),
-        ({"end_within_s": 5.0}, "end_within_s is for a parent that waits for its children"),
-        (
-            {"end_within_s": 5.0, "state": State.WAITING, "own_step": OwnStep.AFTER_CHILDREN},
-            "end_within_s is for a parent that waits for its children",
-        ),
+        ({"run_timeout_s": float("inf"), "state": State.WAITING}, "run_timeout_s is a number of seconds above 0"),
+        ({"run_timeout_s": 0.0}, "run_timeout_s is a number of seconds above 0, found 0.0"),
         ({"state": State.RUNNING}, "begins as pending or waiting, not as running"),
         ({"own_step": OwnStep.AFTER_CHILDREN}, "begins as waiting for them"),
         ({"own_step": OwnStep.DONE, "state": State.WAITING}, "begins as waiting for them"),

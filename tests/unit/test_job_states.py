@@ -103,7 +103,7 @@ def test_job_is_moved_as_the_table_allows_and_nobody_runs_it(store: Store, sourc
     [
         (State.COMPLETED, State.PENDING, "completed is final, and only a retry leaves it"),
         (State.PENDING, State.COMPLETED, "from pending it can go to running, failed, cancelled"),
-        (State.PENDING, State.FAILED, "one that has not begun fails by its children alone"),
+        (State.PENDING, State.FAILED, "one that has not begun fails by its time or its children alone"),
         (State.PENDING, State.RUNNING, "a lease begins with ClaimJobs and ends with CompleteJobs of its holder"),
         (State.RUNNING, State.COMPLETED, "a lease begins with ClaimJobs and ends with CompleteJobs of its holder"),
         (State.WAITING, State.PENDING, "found that it waits for children, not for a credential"),

@@ -22,6 +22,13 @@ def errors(store: Store, job_id: int) -> list[tuple[int, str]]:
     return [(one.attempt, one.error.type) for one in store.queries.attempt_errors(job_id)]
 
 
+def sealed(version: int) -> SealedCredential:
+    """Return what somebody puts under a name."""
+    return SealedCredential(
+        auth_id="wiki", version=version, key_id="k", nonce=b"n", ciphertext=b"c", sites=("h",), updated_at=1.0
+    )
+
+
 # Results
 
 
@@ -70,15 +77,11 @@ def test_result_that_json_cannot_hold_is_refused_whole(store: Store) -> None:
 
 
 def test_error_of_every_attempt_is_kept(store: Store, clock: ManualClock) -> None:
-    """Retried, snoozed, expired and failed for good, in their order, each with its number and time."""
+    """Retried, expired and failed for good, in their order, each with its number and time."""
     job_id, worker = make(store, max_attempts=3), Worker(store)
     began = clock.now()
-    for state, fields in (
-        (PENDING, {"error": JobError(type="first", message="")}),
-        (PENDING, {"error": JobError(type="snooze", message=""), "counts": False}),
-    ):
-        worker.end(job_id, state=state, **fields)
-        clock.advance(1.0)
+    worker.end(job_id, state=PENDING, error=JobError(type="first", message=""))
+    clock.advance(1.0)
     worker.take()
     clock.advance(LEASE_S)
     with store.group():
@@ -90,12 +93,45 @@ def test_error_of_every_attempt_is_kept(store: Store, clock: ManualClock) -> Non
 
     assert [(one.attempt, one.error.type) for one in found] == [
         (1, "first"),
-        (2, "snooze"),
         (2, "lease_expired"),
         (3, "last"),
     ]
-    assert [one.at - began for one in found] == [0.0, 1.0, 2.0 + LEASE_S, 2.0 + LEASE_S]
+    assert [one.at - began for one in found] == [0.0, 1.0 + LEASE_S, 1.0 + LEASE_S]
     assert found[-1].error == JobError(type="last", message="no", traceback="x.py, line 1")
+
+
+@pytest.mark.parametrize("fields", [{"state": PENDING, "counts": False}, {"state": WAITING, "waits_for": "wiki"}])
+def test_end_that_costs_no_attempt_is_noted_on_the_job_alone(store: Store, fields: dict[str, Any]) -> None:
+    """A snooze or a wait for a credential says why, however often, and the list of errors does not grow by it."""
+    job_id, worker = make(store, max_attempts=2), Worker(store)
+    worker.end(job_id, state=PENDING, error=BROKEN)
+    seen = []
+
+    for number in range(3):
+        worker.take()
+        worker.end(job_id, error=JobError(type=f"not now {number}", message=""), **fields)
+        error = get(store, job_id).error
+        seen.append(error.type if error else None)
+        with store.group():
+            store.credentials.put(sealed(number + 1))
+
+    assert seen == ["not now 0", "not now 1", "not now 2"]
+    assert errors(store, job_id) == [(1, "ValueError")]
+
+
+def test_leases_given_back_leave_no_errors(store: Store) -> None:
+    """A stop that gives back a lease, and an end of its worker, are no fault of the job's."""
+    job_id, worker = make(store), Worker(store)
+
+    for _ in range(3):
+        worker.take()
+        with store.group():
+            store.leases.release([LeaseRef(job_id=job_id, token=worker.leases[job_id].token)])
+        worker.take()
+        with store.group():
+            store.leases.reclaim()
+
+    assert (get(store, job_id).attempts, errors(store, job_id)) == (0, [])
 
 
 def test_errors_of_a_job_are_its_own(store: Store) -> None:
@@ -287,14 +323,11 @@ def test_run_of_a_page_that_waits_is_told(store: Store, is_nested: bool) -> None
 
 def test_page_whose_credential_was_put_right_meanwhile_does_not_wait(store: Store) -> None:
     """It is due again at once; one that tried the newest waits."""
-    sealed = SealedCredential(
-        auth_id="wiki", version=1, key_id="k", nonce=b"n", ciphertext=b"c", sites=("h",), updated_at=1.0
-    )
     first, second = make(store), make(store)
     worker = Worker(store)
     worker.take()
     with store.group():
-        store.credentials.put(sealed)
+        store.credentials.put(sealed(1))
 
     worker.end(first, state=WAITING, waits_for="wiki", credential_version=0)
     worker.end(second, state=WAITING, waits_for="wiki", credential_version=1)

@@ -107,7 +107,7 @@ def live_a_life(store: Store) -> None:
     """Do whatever is done for jobs, their leases, parents, keys and counters."""
     limited: dict[str, Any] = {"concurrency": 5, "partition_rate": Rate(jobs=50)}
     root, first, second, nested = parent(
-        store, work(key="a"), work(), work(state=State.WAITING), child_concurrency=3, end_within_s=60.0
+        store, work(key="a"), work(), work(state=State.WAITING), child_concurrency=3, run_timeout_s=60.0
     )
     spawn(store, nested, work(key="b", key_scope=KeyScope.PERIOD, key_period_s=5.0))
     for scope in KeyScope:
