@@ -25,7 +25,7 @@ MAX_RESTARTS = 2  # in one run, for they take most of its time
 SAYS = st.lists(st.sampled_from(["begun", "half", "done"]), max_size=3).map(tuple)
 ACTS = st.sampled_from([Act.RETURN, Act.RETURN, Act.RETURN, *Act])
 PLAIN = st.builds(Script, act=ACTS, value=st.integers(0, 9), says=SAYS)
-KEYS = st.none() | st.sampled_from(["a", "b"])
+KEYS = st.sampled_from(["a", "b"])
 
 
 def spawns(family: tuple[str, ...], scripts: st.SearchStrategy[Script]) -> st.SearchStrategy[tuple[Spawn, ...]]:
@@ -73,19 +73,16 @@ class EngineMachine(EngineDrive):
             options = {**options, "timeout_s": TIMEOUT_S}
         self.make(kind, script, options)
 
-    @rule(
-        kind=st.sampled_from(["work", "narrow"]), script=PLAIN, options=OPTIONS, key=KEYS, scope=SCOPES, clash=CLASHES
-    )
-    def enqueue_keyed(
-        self, kind: str, script: Script, options: dict[str, Any], key: str | None, scope: KeyScope, clash: OnClash
-    ) -> None:
-        """Make a job under a key; where that is taken, what its policy says happens (I11)."""
-        if key is not None:
-            options = {**options, "key": key, "key_scope": str(scope)}
+    @rule(kinds=st.sampled_from([("work", "work"), ("narrow", "narrow"), ("work", "narrow")]), key=KEYS, data=st.data())
+    def enqueue_keyed(self, kinds: tuple[str, str], key: str, data: st.DataObject) -> None:
+        """Make jobs under one key; where that is taken, what its policy says happens (I11)."""
+        for kind in kinds:
+            scope, clash = data.draw(SCOPES), data.draw(CLASHES)
+            options = {**data.draw(OPTIONS), "key": key, "key_scope": str(scope)}
             options |= {"key_period_s": PERIOD_S} if scope is KeyScope.PERIOD else {}
             if clash is not OnClash.AFTER or scope is KeyScope.UNFINISHED:
                 options["on_clash"] = str(clash)
-        self.make(kind, script, options)
+            self.make(kind, data.draw(PLAIN), options)
 
     def make(self, kind: str, script: Script, options: dict[str, Any]) -> None:
         """Make a job in both."""
@@ -190,7 +187,7 @@ class EngineMachine(EngineDrive):
 
     @rule(data=st.data(), scope=st.sampled_from(["all", "kind", "queue", "run"]))
     def pause(self, data: st.DataObject, scope: str) -> None:
-        """Pause all, a kind, a queue or a run."""
+        """Pause all, a kind, a queue or a run; what is enqueued then and is held does not begin."""
         roots = [str(job_id) for job_id, job in self.jobs.items() if job.parent is None]
         names = {"all": [""], "kind": ["work", "narrow"], "queue": ["default", "side"], "run": roots}[scope]
         if names:
@@ -198,7 +195,7 @@ class EngineMachine(EngineDrive):
             name = data.draw(st.sampled_from(names))
             self.engine.pause(**pause_named(scope, name))
             self.jobs.pauses.add((scope, name))
-            self.settle()
+            self.make(data.draw(st.sampled_from(["work", "narrow"])), data.draw(PLAIN), {})
 
     @precondition(lambda self: self.jobs.pauses)
     @rule(data=st.data())
