@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..engine.filters import JobFilter
 from ..engine.pauses import Pause
 from ..engine.queries import Queries
-from ..engine.records import AttemptError, KindCounts
+from ..engine.records import AttemptError, KindCounts, Record
 from ..engine.store import Store
 from .messages import Request
 from .query_messages import Query
@@ -31,15 +31,25 @@ class DeleteJob(Request, frozen=True, kw_only=True):
         return store.control.delete(self.job_id)
 
 
+class Cancelled(Record, frozen=True, kw_only=True):
+    """What was cancelled in one go."""
+
+    jobs: int  # with their descendants
+    go_on_after: int | None  # the id of the last that matched; None where there is no more
+
+
 class CancelJobs(Request, frozen=True, kw_only=True):
-    """Cancel up to *limit* unfinished jobs that match, with their descendants; reply how many jobs ended."""
+    """Cancel up to *limit* unfinished jobs that match, with their descendants; reply ``Cancelled``."""
 
     filter: JobFilter
-    limit: int = 1000
+    after_id: int = 0
+    limit: int
 
-    def apply(self, store: Store) -> int:
+    def apply(self, store: Store) -> Cancelled:
         """Cancel them."""
-        return sum(store.parents.cancel(job_id) for job_id in store.control.matching(self.filter, self.limit))
+        found = store.control.matching(self.filter, self.limit, after_id=self.after_id)
+        jobs = sum(store.parents.cancel(job_id) for job_id in found)
+        return Cancelled(jobs=jobs, go_on_after=found[-1] if len(found) == self.limit else None)
 
 
 class PauseJobs(Request, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from ..engine.clock import Clock
 from ..engine.records import Completion, Lease
+from .dispatch import Want
 from .job_context import JobContext
 from .working import Working
 
@@ -24,7 +25,7 @@ LOST_S = 30.0  # a handler that was told that its job is lost has so long to ret
 LEAVE_S = 1.0  # and so long when the engine stops
 
 Run = Callable[[Lease, JobContext], Completion]
-Report = Callable[[tuple[Completion, ...], int], None]  # what has ended, and how many more jobs are wanted
+Report = Callable[[tuple[Completion, ...], Want], None]  # what has ended, and how many more jobs are wanted
 
 
 class Running:
@@ -75,10 +76,12 @@ class HandlerPool:
         self._threads: set[threading.Thread] = set()  # all that were not given up; each begins when it is needed
         self._idle = 0  # of them, how many wait
         self._is_drained = False
+        self._taken = 0  # of all jobs
 
     def add(self, leases: tuple[Lease, ...]) -> tuple[Lease, ...]:
         """Run these jobs as threads come free; return those that are not begun any more."""
         with self._changed:
+            self._taken += len(leases)
             if self._is_drained:
                 return leases
             self._leased.extend(leases)
@@ -87,7 +90,7 @@ class HandlerPool:
             return ()
 
     @property
-    def wanted(self) -> int:
+    def wanted(self) -> Want:
         """How many more jobs to lease now."""
         with self._changed:
             return self._wanted()
@@ -225,7 +228,7 @@ class HandlerPool:
         self._means[one.lease.kind] = took if mean is None else mean + WEIGHT * (took - mean)
         self._done.append(completion)
 
-    def _to_report(self) -> tuple[tuple[Completion, ...], int] | None:
+    def _to_report(self) -> tuple[tuple[Completion, ...], Want] | None:
         """Return what to report now, or None to go on first with another quick job."""
         is_more_at_once = bool(self._leased) and self._is_quick(self._leased[0].kind)
         if is_more_at_once and len(self._done) < BATCH:
@@ -233,12 +236,12 @@ class HandlerPool:
         done, self._done = tuple(self._done), []
         return done, self._wanted()
 
-    def _wanted(self) -> int:
+    def _wanted(self) -> Want:
         if self._is_drained:
-            return 0
+            return Want(0, self._taken)
         free = self._slots - len(self._running)
         ahead = BATCH if self._means and all(map(self._is_quick, self._means)) else 0
-        return max(0, free + ahead - len(self._leased))
+        return Want(max(0, free + ahead - len(self._leased)), self._taken)
 
     def _is_quick(self, kind: str) -> bool:
         return self._means.get(kind, QUICK_S) < QUICK_S

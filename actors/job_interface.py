@@ -17,7 +17,7 @@ from ..engine.records import Created, Json, KeyScope, KindCounts, NewJob, OnClas
 from ..engine.retries import Retry
 from .address import Address
 from .callbacks import CallbackThread, LaterFuture
-from .control_messages import CancelJobs, CountJobs, ListPauses, PauseJobs, ResumeJobs
+from .control_messages import CancelJobs, Cancelled, CountJobs, ListPauses, PauseJobs, ResumeJobs
 from .event_hub import BUFFER, Callback, EventHub, Subscription
 from .flow_messages import Child, CreateFlow, checked_children
 from .given import check_filter, check_job_options, check_kind_options, check_place, checked_id
@@ -170,10 +170,14 @@ class JobInterface:
     def cancel_jobs(self, job_filter: JobFilter) -> int:
         """Cancel all unfinished jobs that match, with their descendants; return how many ended."""
         check_filter(job_filter)
-        count = 0
-        while ended := self.manager.ask(CancelJobs(filter=job_filter, limit=CANCELLED_AT_ONCE)):
-            count += ended
-        return count
+        count, after_id = 0, 0
+        while True:
+            order = CancelJobs(filter=job_filter, after_id=after_id, limit=CANCELLED_AT_ONCE)
+            cancelled: Cancelled = self.manager.ask(order)
+            count += cancelled.jobs
+            if cancelled.go_on_after is None:
+                return count
+            after_id = cancelled.go_on_after
 
     def events(self, buffer: int = BUFFER) -> Subscription:
         """Return a subscription to what happens to jobs from now on, in the order of the commits.

@@ -19,6 +19,7 @@ from ..engine.limits import KindTerms
 from ..engine.records import Completion, JobError, Lease, Record, State
 from ..engine.run_status import RunStatus, status_of
 from ..engine.store import Store
+from .dispatch import Dispatch, Want
 from .messages import Request
 
 
@@ -81,12 +82,19 @@ class WantJobs(Standing, frozen=True, kw_only=True):
     limit: int
     lease_s: float
     completions: tuple[Completion, ...] = ()
+    taken: int = 0  # jobs that it has had, when it said how many more it wants
+    dispatch: Dispatch | None = None  # where it may want more before it has what it was assigned
 
     def apply(self, store: Store) -> Assigned | Parked:
-        """End what was done and claim what is due."""
+        """End what was done and claim what is due, less what is on its way to the worker."""
         if self.completions:
             store.completions.complete(self.completions)
-        leases = store.claims.claim(self.queue, self.terms, self.limit, self.lease_s)
+        limit, dispatch = self.limit, self.dispatch
+        if dispatch is not None:
+            limit = dispatch.missing(Want(limit, self.taken), store.rollbacks)
+        leases = store.claims.claim(self.queue, self.terms, limit, self.lease_s)
+        if leases and dispatch is not None:
+            dispatch.give(len(leases), store.rollbacks)
         return Assigned(leases=tuple(leases)) if leases else PARKED
 
     def parked(self) -> WantJobs:
@@ -114,6 +122,8 @@ class WantJobs(Standing, frozen=True, kw_only=True):
     def deliver(self, result: Assigned) -> None:
         """Tell the worker; raises pykka's ``ActorDeadError`` when it has ended."""
         self.worker.tell(result)
+        if self.dispatch is not None:
+            self.dispatch.send(len(result.leases))
 
     def abandon(self) -> None:
         """Let the worker ask again, of the manager that comes after this one."""

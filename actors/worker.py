@@ -16,6 +16,7 @@ from ..engine.records import Completion, Lease, LeaseRef
 from .address import Address
 from .asking import Ask
 from .attempt import Attempts, given_up_after, timeout_of
+from .dispatch import Dispatch, Want
 from .handler_pool import HandlerPool, Running
 from .job_context import JobContext
 from .kinds import Kinds
@@ -60,6 +61,7 @@ class WorkerActor(SupervisedActor):
         self._clock = clock
         self._wake_at = wake_at
         self._renew_at = clock.monotonic() + BEAT_S
+        self._dispatch = Dispatch()
         self._pool = HandlerPool(
             queue,
             slots,
@@ -98,13 +100,13 @@ class WorkerActor(SupervisedActor):
         """Report what has ended, and give back what did not; the attempt does not count."""
         super().on_stop()
         left = self._pool.stop()
-        self._report(self._pool.take_done(), 0)
+        self._report(self._pool.take_done(), Want(0, 0))
         self._give_back(left)
 
     def _take(self, leases: tuple[Lease, ...]) -> None:
         refused = self._pool.add(leases)
         self._give_back(refused)
-        if not leases or self._pool.wanted:  # without leases: the manager was started again
+        if not leases or self._pool.wanted.jobs:  # without leases: the manager was started again
             self._want()
 
     def _want(self) -> None:
@@ -113,20 +115,22 @@ class WorkerActor(SupervisedActor):
     def _run(self, lease: Lease, context: JobContext) -> Completion:
         return self._attempts.run(self._kinds.get(lease.kind), lease, context)
 
-    def _report(self, completions: tuple[Completion, ...], wanted: int) -> None:
+    def _report(self, completions: tuple[Completion, ...], wanted: Want) -> None:
         """Tell the manager what has ended, and how many more jobs are wanted; called by the pool's threads too."""
-        if not wanted and not completions:
+        if not wanted.jobs and not completions:
             return
         message: Any = WantJobs(
             worker=self.actor_ref,
             queue=self._queue,
             terms=self._kinds.of_queue(self._queue),
-            limit=wanted,
+            limit=wanted.jobs,
             lease_s=LEASE_S,
             completions=completions,
+            taken=wanted.taken,
+            dispatch=self._dispatch,
         )
         try:
-            self._manager.tell(message if wanted else CompleteJobs(completions=completions))
+            self._manager.tell(message if wanted.jobs else CompleteJobs(completions=completions))
         except BequestError:
             logger.debug("a report waits for the manager", extra={"jobs": [one.job_id for one in completions]})
             self._pool.keep(completions)

@@ -105,11 +105,12 @@ class ControlStore:
         self._changes.move(Move(row[0], row[1], row[2], row[3], row[4], None) for row in rows)
         return len(rows)
 
-    def matching(self, job_filter: JobFilter, limit: int) -> list[int]:
+    def matching(self, job_filter: JobFilter, limit: int, *, after_id: int = 0) -> list[int]:
         """Return the ids of up to *limit* unfinished jobs that match, oldest first."""
         condition = condition_of(job_filter)
         rows = self._database.rows(
-            f"SELECT id FROM job WHERE {condition.sql} AND state < 3 ORDER BY id LIMIT ?", (*condition.values, limit)
+            f"SELECT id FROM job WHERE {condition.sql} AND state < 3 AND id > ? ORDER BY id LIMIT ?",
+            (*condition.values, after_id, limit),
         )
         return [row[0] for row in rows]
 

@@ -90,6 +90,11 @@ class Store:
         """How many rows were changed since opening; grows with every write."""
         return self._database.total_changes
 
+    @property
+    def rollbacks(self) -> int:
+        """Grows whenever what was done in a group may have been undone."""
+        return self._database.rollbacks
+
     def group(self) -> AbstractContextManager[None]:
         """Run the block as one transaction; raises ``CommitInDoubtError`` when the commit itself fails."""
         return self._counted(self._database.group())

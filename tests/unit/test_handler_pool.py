@@ -9,6 +9,7 @@ import pytest
 from handler_rig import PATIENCE_S, Signals
 
 from bequest.actors.address import Address
+from bequest.actors.dispatch import Want
 from bequest.actors.handler_pool import BATCH, KEPT_S, LOST_S, HandlerPool
 from bequest.actors.job_context import JobContext
 from bequest.actors.working import Working
@@ -68,9 +69,9 @@ class PoolRig:
         assert self.has_reported.acquire(timeout=PATIENCE_S)
         return self.reports[-1]
 
-    def _report(self, completions: tuple[Completion, ...], wanted: int) -> None:
+    def _report(self, completions: tuple[Completion, ...], wanted: Want) -> None:
         self.on_report()
-        self.reports.append(([one.job_id for one in completions], wanted))
+        self.reports.append(([one.job_id for one in completions], wanted.jobs))
         self.has_reported.release()
 
 
@@ -78,7 +79,7 @@ def test_pool_wants_as_many_as_it_has_slots_at_first(clock: ManualClock) -> None
     """Nothing is leased ahead of a kind whose duration is not known."""
     rig = PoolRig(clock, 3, lambda _, __: None)
 
-    assert rig.pool.wanted == 3
+    assert rig.pool.wanted.jobs == 3
 
     rig.pool.stop()
 
@@ -194,7 +195,7 @@ def test_pool_that_is_drained_takes_nothing(clock: ManualClock) -> None:
     refused = rig.pool.add((lease(1),))
 
     assert [one.job_id for one in refused] == [1]
-    assert rig.pool.wanted == 0
+    assert rig.pool.wanted.jobs == 0
     assert rig.pool.stop() == []
 
 
@@ -262,7 +263,7 @@ def test_handler_over_time_is_given_up_at_its_time_and_not_before(clock: ManualC
     given_up = rig.pool.give_up_late()
 
     assert [(one.lease.job_id, one.was_lost) for one in given_up] == [(1, False)]
-    assert rig.pool.wanted == 1
+    assert rig.pool.wanted.jobs == 1
     assert rig.working.abandoned() == 1
     assert rig.woken == [5.0]
     signals.say("go")
