@@ -90,7 +90,7 @@ class JobContext:
         Raises ``LogLevelError``, and ``MetadataError`` for fields that JSON cannot hold.
         """
         entry = log_entry(self.id, self._clock.now(), message, level, fields)
-        self._manager.tell(AddJobLog(entries=(entry,)))
+        self._manager.tell(AddJobLog(entries=(entry,), token=self._lease.token))
 
     def update_metadata(self, **changes: Json) -> None:
         """Merge keys into the job's metadata, which its children inherit; durable on return.

@@ -207,20 +207,21 @@ class ListOpenRuns(Request, frozen=True, kw_only=True):
 
 
 class AddJobLog(Request, frozen=True, kw_only=True):
-    """Add lines to the logs of jobs."""
+    """Add lines to the logs of jobs; of a lease's holder nothing once its *token* is stale (I4)."""
 
     is_coalesced: ClassVar[bool] = True
     entries: tuple[LogEntry, ...]
+    token: int | None = None  # None for what the engine itself says
 
     def apply(self, store: Store) -> None:
         """Add them."""
-        store.logs.add(self.entries)
+        store.logs.add_under([(entry, self.token) for entry in self.entries])
 
     @classmethod
     def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[None]:
         """Add all of them in one statement."""
         own: Sequence[AddJobLog] = messages
-        store.logs.add([entry for message in own for entry in message.entries])
+        store.logs.add_under([(entry, message.token) for message in own for entry in message.entries])
         return [None] * len(own)
 
 

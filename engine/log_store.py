@@ -17,7 +17,11 @@ class LogStore:
 
     def add(self, entries: Sequence[LogEntry]) -> None:
         """Add entries in their order; those of jobs that are not there are left out."""
-        if not entries:
+        self.add_under([(entry, None) for entry in entries])
+
+    def add_under(self, lines: Sequence[tuple[LogEntry, int | None]]) -> None:
+        """Add entries, each with the token of the lease that it is written under; of a stale one nothing is left (I4)."""
+        if not lines:
             return
         rows = [
             [
@@ -26,13 +30,15 @@ class LogStore:
                 entry.level,
                 entry.message,
                 encode_object(entry.fields, owner="fields of a log entry"),
+                token,
             ]
-            for entry in entries
+            for entry, token in lines
         ]
         self._database.run(
             "INSERT INTO job_log (job_id, root_id, at, level, message, fields_json)"
             " SELECT job.id, iif(job.root_id = 0, job.id, job.root_id), given.value ->> 1, given.value ->> 2,"
             " given.value ->> 3, given.value ->> 4"
-            " FROM json_each(?) AS given CROSS JOIN job ON job.id = given.value ->> 0 ORDER BY given.key",
+            " FROM json_each(?) AS given CROSS JOIN job ON job.id = given.value ->> 0"
+            " WHERE given.value ->> 5 IS NULL OR (job.token = given.value ->> 5 AND job.state = 1) ORDER BY given.key",
             (encode_record(rows),),
         )

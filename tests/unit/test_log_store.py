@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bequest.engine.errors import MetadataError, StoreError
-from bequest.engine.records import Json, LogEntry, NewJob
+from bequest.engine.limits import KindTerms
+from bequest.engine.records import Completion, Json, LogEntry, NewJob, State
 from bequest.engine.store import Store
 
 
@@ -54,6 +55,17 @@ def test_entry_of_a_job_that_is_not_there_is_left_out(store: Store, jobs: list[i
     add(store, entry("a"), entry("b", job_id=99), entry("c", job_id=2))
 
     assert [found.message for one in (1, 2, 99) for found in read(store, one)] == ["a", "c"]
+
+
+def test_entry_of_a_stale_lease_is_left_out(store: Store, jobs: list[int]) -> None:
+    """A holder's line counts while its lease does: not after the end of the attempt, nor under another's token (I4)."""
+    with store.group():
+        (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
+        store.logs.add_under([(entry("held"), lease.token), (entry("stale"), lease.token + 1)])
+        store.completions.complete([Completion(job_id=lease.job_id, token=lease.token, state=State.COMPLETED)])
+        store.logs.add_under([(entry("late"), lease.token), (entry("of the engine"), None)])
+
+    assert [found.message for found in read(store)] == ["held", "of the engine"]
 
 
 def test_no_entries_are_no_write(store: Store) -> None:
