@@ -20,7 +20,7 @@ class LogStore:
         self.add_under([(entry, None) for entry in entries])
 
     def add_under(self, lines: Sequence[tuple[LogEntry, int | None]]) -> None:
-        """Add entries, each with the token of the lease that it is written under; of a stale one nothing is left (I4)."""
+        """Add entries, each with the token of the lease that it is written under; a stale one adds nothing (I4)."""
         if not lines:
             return
         rows = [

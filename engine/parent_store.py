@@ -135,7 +135,7 @@ class ParentStore:
             self.cancel_below(row[0])
             self._database.run("UPDATE job SET sealed = 1 WHERE id = ?", (row[0],))
             self._end(row[0], State.FAILED, RUN_TIMED_OUT)
-        self._changes.move([Move(*row[:5], NUMBER_OF[State.FAILED]) for row in rows])
+        self._changes.move([Move(row[0], row[1], row[2], row[3], row[4], NUMBER_OF[State.FAILED]) for row in rows])
         self._changes.lost_leases.update(row[0] for row in rows if row[4] == NUMBER_OF[State.RUNNING])
         if rows:
             self._changes.has_due_work = True  # places under limits may have come free

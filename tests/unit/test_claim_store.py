@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 from store_rig import LEASE_S, Worker, get, make, parent, spawn, states, work
 
 from bequest.actors.messages import FallDue
 from bequest.engine import due_lanes
+from bequest.engine.database import Row, Value
 from bequest.engine.limits import KindTerms, Rate
 from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.records import LeaseRef, NewJob, State
@@ -177,14 +179,21 @@ def test_children_of_two_parents_take_turns_in_one_claim(store: Store) -> None:
 
 
 @pytest.mark.parametrize("lanes", [2, 40])
-def test_claim_asks_sqlite_as_often_for_many_lanes_as_for_two(store: Store, lanes: int) -> None:
+def test_claim_asks_sqlite_as_often_for_many_lanes_as_for_two(
+    store: Store, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each question may wait for the interpreter's lock, so there are no more of them with more lanes."""
     for number in range(lanes * 3):
         make(store, partition=f"p{number % lanes}")
     worker = Worker(store)
     asked: list[str] = []
     rows = store._database.rows
-    store._database.rows = lambda sql, values=(): asked.append(sql) or rows(sql, values)  # type: ignore[func-returns-value, method-assign]
+
+    def counted(sql: str, values: Iterable[Value] = ()) -> list[Row]:
+        asked.append(sql)
+        return rows(sql, values)
+
+    monkeypatch.setattr(store._database, "rows", counted)
 
     assert len(worker.take(lanes * 3)) == lanes * 3
 

@@ -398,17 +398,15 @@ def test_long_log_is_archived_in_parts(store: Store, monkeypatch: pytest.MonkeyP
 
 
 def test_many_errors_are_archived_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job that was put off again and again has an error for each time, and all of them are kept."""
+    """A job that failed again and again has an error for each time, and all of them are kept."""
     monkeypatch.setattr(prune_queries, "ROWS_A_TIME", 4)
-    (job_id,) = create(store, NewJob(kind="page"))
+    (job_id,) = create(store, NewJob(kind="page", max_attempts=9))
     for number in range(9):
         with store.group():
             (lease,) = store.claims.claim("default", TERMS, 1, 60.0)
             error = JobError(type=f"e{number}", message="again")
             state = State.PENDING if number < 8 else State.COMPLETED
-            store.completions.complete(
-                [Completion(job_id=job_id, token=lease.token, state=state, error=error, counts=number == 8)]
-            )
+            store.completions.complete([Completion(job_id=job_id, token=lease.token, state=state, error=error)])
 
     archived = prune(store)
 

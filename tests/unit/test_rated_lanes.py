@@ -30,14 +30,20 @@ def make_each(store: Store, names: str) -> list[int]:
 
 def steps_of(store: Store, act: Callable[[], object]) -> int:
     """Return how often SQLite's machine came by while *act* ran, once for some steps."""
-    seen: list[None] = []
+    seen = 0
+
+    def count() -> bool:
+        nonlocal seen
+        seen += 1
+        return False
+
     connection = store._database._connection
-    connection.set_progress_handler(lambda: bool(seen.append(None)), STEPS_A_LOOK)
+    connection.set_progress_handler(count, STEPS_A_LOOK)
     try:
         act()
     finally:
         connection.set_progress_handler(None)
-    return len(seen)
+    return seen
 
 
 def worn_out(store: Store, terms: KindTerms, lanes: int) -> Worker:
