@@ -17,8 +17,8 @@ from .actors.schedules_handle import Schedules
 from .actors.system import Engine
 from .engine.backup_file import BackupProgress
 from .engine.clock import Clock, SystemClock
-from .engine.cookies import Admission, Cookie
-from .engine.credentials import Credential
+from .engine.cookies import Cookie
+from .engine.credentials import Admission, Credential
 from .engine.definition_files import read_definition
 from .engine.definitions import AuthPolicy, Definition
 from .engine.errors import (
@@ -69,6 +69,7 @@ from .engine.integrity import Finding
 from .engine.keys import Key, KeyFile
 from .engine.limits import Rate
 from .engine.log_queries import LogLine
+from .engine.login_steps import LoginStep
 from .engine.pauses import Pause, PauseScope
 from .engine.prune_queries import Prunable
 from .engine.queries import FailureCause, JobView
@@ -95,6 +96,8 @@ from .engine.retries import Discard, Retry, Snooze
 from .engine.run_status import RunStatus
 from .engine.schedules import CatchUp, Overlap, Schedule, Span
 from .engine.secret import Secret
+from .engine.session_checks import SessionCheck
+from .engine.sessions import OriginHeader, OriginStorage
 from .engine.steps import Step
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -168,11 +171,14 @@ __all__ = [
     "LogLevelError",
     "LogLine",
     "LoginFailedError",
+    "LoginStep",
     "MetadataError",
     "NewJob",
     "NewerDatabaseError",
     "OnClash",
     "OnFailure",
+    "OriginHeader",
+    "OriginStorage",
     "Overlap",
     "OwnStep",
     "PageError",
@@ -191,6 +197,7 @@ __all__ = [
     "Schedules",
     "SealError",
     "Secret",
+    "SessionCheck",
     "Snooze",
     "Span",
     "State",

@@ -54,7 +54,7 @@ def add(terminal: Terminal, name: str, file: Path, sites: tuple[str, ...], datab
     with Engine(database, key=terminal.key, resume=False) as engine:
         announce_key(terminal)
         woken = engine.credentials.put(credential)
-    kept = counted(len(admission.kept), "cookie")
+    kept = counted(len(admission.cookies), "cookie")
     terminal.print(f"stored {name}: {kept} for {', '.join(credential.sites)}")
     for cookie, reason in admission.skipped:
         terminal.print(f"skipped {cookie}: {reason}", indent=2)

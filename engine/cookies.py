@@ -41,8 +41,8 @@ class Cookie(Record, frozen=True, kw_only=True):
     partition_key: str | None = None  # the top-level site that it was set under; such cookies are kept and not sent
 
 
-class Admission(Record, frozen=True, kw_only=True):
-    """Which cookies of a session may be used, and why the others may not."""
+class CookieAdmission(Record, frozen=True, kw_only=True):
+    """Which cookies may be used, and why the others may not."""
 
     kept: tuple[Cookie, ...]
     skipped: tuple[tuple[str, str], ...]  # name and reason
@@ -61,7 +61,7 @@ def domain_matches(host: str, domain: str) -> bool:
     return host == domain or (_has_subdomains(domain) and host.endswith(f".{domain}") and not is_ip_address(host))
 
 
-def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> Admission:
+def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> CookieAdmission:
     """Return what of *cookies* may be used for *sites*, each narrowed to them; of two alike the last is kept.
 
     A cookie of a parent domain (``.example.com`` for the site ``www.example.com``) becomes one of the site. Alike are
@@ -81,7 +81,7 @@ def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> Adm
             if key in kept:
                 skipped.append((one.name, "repeated"))
             kept[key] = one
-    return Admission(kept=tuple(kept.values()), skipped=tuple(skipped))
+    return CookieAdmission(kept=tuple(kept.values()), skipped=tuple(skipped))
 
 
 def why_skipped(cookie: Cookie, now: float) -> str | None:

@@ -15,6 +15,7 @@ import msgspec
 from .cookies import Cookie, SameSite, read_host
 from .errors import CredentialFormatError, UrlError
 from .secret import Secret
+from .sessions import Session
 
 HTTP_ONLY = "#HttpOnly_"
 FIELDS = 7  # domain, subdomains, path, secure, expiry, name, value
@@ -30,13 +31,13 @@ SAME_SITE: Mapping[str, SameSite | None] = {
 FORMATS = "cookies.txt, Playwright's storage_state or a browser extension's JSON"
 
 
-def read_session(text: str, *, source: str) -> tuple[Cookie, ...]:
-    """Return all cookies of a session file; raises ``CredentialFormatError`` naming *source* and the place."""
+def read_session(text: str, *, source: str) -> Session:
+    """Return what a session file holds; raises ``CredentialFormatError`` naming *source* and the place."""
     stripped = text.lstrip("\ufeff \t\r\n")
     cookies = _from_json(stripped, source) if stripped[:1] in ("{", "[") else _from_lines(text, source)
     if not cookies:
         raise CredentialFormatError(f"{source}: expected {FORMATS}, found no cookie in it; log in first, then export")
-    return cookies
+    return Session(cookies=cookies)
 
 
 def _from_lines(text: str, source: str) -> tuple[Cookie, ...]:

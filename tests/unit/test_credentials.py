@@ -204,7 +204,7 @@ def test_credential_admits_what_can_be_used() -> None:
 
     admission = credential_of(SID, old).admitted(NOW)
 
-    assert admission.kept == (SID,)
+    assert admission.cookies == (SID,)
     assert admission.skipped == (("old", "expired"),)
 
 
@@ -248,7 +248,7 @@ def test_encode_credential_refuses_half_of_a_character_unseen() -> None:
     """A value that UTF-8 has not is an error without it; one of Python's own would hold it (I16)."""
     broken = msgspec.structs.replace(SID, value=Secret("canary \ud800"))
 
-    with pytest.raises(CredentialError, match="cookie 'sid' of credential 'wiki' has characters") as caught:
+    with pytest.raises(CredentialError, match="credential 'wiki' has characters that are not Unicode") as caught:
         encode_credential(credential_of(SID, broken))
 
     assert "canary" not in repr(caught.value)

@@ -1,0 +1,89 @@
+"""Owns ``Session``: all that a login leaves in a browser, and the HTTP headers that stand in for one.
+
+Each part knows where it belongs: a cookie its domain, a header and a storage their origin (I17).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import msgspec
+
+from .cookies import Cookie
+from .errors import CredentialError
+from .origins import checked_origin
+from .records import Record
+from .secret import Secret
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_NEVER_IN_A_VALUE = re.compile("[^\t\x20-\x7e\x80-\xff]")  # RFC 9110, 5.5
+# What belongs to the connection, to the browser or to the cookies, and is not a session's to say.
+NOT_OURS = frozenset(
+    {
+        *("connection", "content-length", "cookie", "expect", "host", "keep-alive", "origin", "proxy-authorization"),
+        *("referer", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+
+
+class OriginHeader(Record, frozen=True, kw_only=True):
+    """A header that goes with every request to one origin, and with none to another.
+
+    Making one raises ``CredentialError`` for an origin, a name or a value that HTTP does not have.
+    """
+
+    origin: str  # canonical, such as https://wiki.example:8443
+    name: str
+    value: Secret
+
+    def __post_init__(self) -> None:
+        check_is_canonical(self.origin)
+        if not _TOKEN.fullmatch(self.name) or self.name.lower() in NOT_OURS:
+            raise CredentialError("a header of a session has a name such as Authorization, found another text")
+        text = self.value.reveal()
+        if not text or text != text.strip() or _NEVER_IN_A_VALUE.search(text):
+            raise CredentialError(f"header {self.name!r} holds characters that no header can; copy it once more")
+
+    @classmethod
+    def basic(cls, origin: str, *, user: str, password: Secret | str) -> OriginHeader:
+        """Return the header of HTTP's Basic login (RFC 7617, UTF-8), sent without waiting to be asked for it."""
+        known = password.reveal() if isinstance(password, Secret) else password
+        if ":" in user:
+            raise CredentialError("a user name of HTTP's Basic login has no colon, found one")
+        token = base64.b64encode(f"{user}:{known}".encode()).decode()
+        return cls(origin=origin, name="Authorization", value=Secret(f"Basic {token}"))
+
+    @classmethod
+    def bearer(cls, origin: str, *, token: Secret | str) -> OriginHeader:
+        """Return the header of a bearer token (RFC 6750, 2.1)."""
+        known = token.reveal() if isinstance(token, Secret) else token
+        return cls(origin=origin, name="Authorization", value=Secret(f"Bearer {known}"))
+
+
+class OriginStorage(Record, frozen=True, kw_only=True):
+    """What scripts of one origin have stored; raises ``CredentialError`` for what is no origin."""
+
+    origin: str  # canonical
+    local: dict[str, Secret] = msgspec.field(default_factory=dict)
+    session: dict[str, Secret] = msgspec.field(default_factory=dict)  # lost with its tab, and put into each new one
+    indexed_db: Secret | None = None  # a JSON list of databases, as Playwright's storage_state writes them
+
+    def __post_init__(self) -> None:
+        check_is_canonical(self.origin)
+
+
+class Session(Record, frozen=True, kw_only=True):
+    """What was read of a session, wherever from."""
+
+    cookies: tuple[Cookie, ...] = ()
+    headers: tuple[OriginHeader, ...] = ()
+    storages: tuple[OriginStorage, ...] = ()
+    user_agent: str | None = None  # of the browser that logged in; some sites bind a session to it
+
+
+def check_is_canonical(origin: str) -> None:
+    """Raise ``CredentialError`` for an origin that no URL's would ever be equal to."""
+    meant = checked_origin(origin)
+    if meant != origin:
+        raise CredentialError(f"expected an origin in its canonical form, write {meant!r}")
