@@ -232,7 +232,7 @@ class Engine(JobInterface, Housekeeping):
         return Schedules(self.manager, self._reader, self._kinds, self._clock, self._start_crawlers)
 
     def log_in(self, message: Any) -> Any:
-        """Have the browser take the steps of a ``Login`` and return the cookies; raises ``LoginFailedError``."""
+        """Have the browser take the steps of a ``Login`` and return the ``Session``; raises ``LoginFailedError``."""
         from .browser_messages import ANSWER_SLACK_S
 
         self._check_running()

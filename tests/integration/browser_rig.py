@@ -13,7 +13,7 @@ import pykka
 
 from bequest.actors.address import Address
 from bequest.actors.browser import BrowserActor
-from bequest.actors.browser_messages import FetchPage, Login, LoginStep
+from bequest.actors.browser_messages import BrowserStep, FetchPage, Login
 from bequest.actors.name_lookup import Address as IpAddress
 from bequest.actors.name_lookup import look_up
 from bequest.actors.supervisor import Supervisor
@@ -23,6 +23,7 @@ from bequest.engine.credentials import Credential
 from bequest.engine.keys import Key
 from bequest.engine.pages import PageRequest, PageSnapshot
 from bequest.engine.records import SealedCredential
+from bequest.engine.sessions import Session
 from bequest.engine.vault import Vault
 
 ANSWER_TIMEOUT_S = 60.0
@@ -91,11 +92,11 @@ class Rig:
         request = PageRequest(url=url, allow_private=True, timeout_s=timeout_s)
         return self.browser.ask_later(FetchPage(request=request))
 
-    def log_in(self, *steps: LoginStep, allow_private: bool = True, timeout_s: float = 20.0) -> tuple[Cookie, ...]:
-        """Take the steps of a login and return its cookies."""
+    def log_in(self, *steps: BrowserStep, allow_private: bool = True, timeout_s: float = 20.0) -> Session:
+        """Take the steps of a login and return its session."""
         message = Login(steps=steps, allow_private=allow_private, timeout_s=timeout_s)
-        cookies: tuple[Cookie, ...] = self.browser.ask(message, timeout_s=ANSWER_TIMEOUT_S)
-        return cookies
+        session: Session = self.browser.ask(message, timeout_s=ANSWER_TIMEOUT_S)
+        return session
 
 
 async def look_up_example(host: str, port: int) -> list[IpAddress]:

@@ -11,7 +11,7 @@ import pytest
 from browser_rig import Rig
 from loopback_site import Answer, Serve, Site
 
-from bequest.actors.browser_messages import Click, Fill, Goto, LoginStep, WaitFor
+from bequest.actors.browser_messages import BrowserStep, Click, Fill, Goto, WaitFor
 from bequest.engine.cookies import Cookie
 from bequest.engine.errors import LoginFailedError, SealError
 from bequest.engine.keys import Key
@@ -213,7 +213,7 @@ def test_many_pages_at_once_share_one_context_of_a_credential(rig: Rig, serve: S
 def test_login_leaves_cookies_that_work(rig: Rig) -> None:
     """Through the real form, the cookies of a login are a session; nothing of it stays for anonymous pages."""
     with LoginSite() as wiki:
-        cookies = rig.log_in(*steps(wiki, wiki.password))
+        cookies = rig.log_in(*steps(wiki, wiki.password)).cookies
         sealed = rig.seal(*cookies, auth_id="logged in", sites=["127.0.0.1"])
         article = wiki.url + "articles/1"
 
@@ -235,7 +235,7 @@ def test_login_that_fails_names_the_step_and_no_value(rig: Rig) -> None:
     """The error of a failed login says which step, and shows neither what was typed nor a query."""
     with LoginSite() as wiki:
         good = steps(wiki, CANARY)
-        failing: dict[str, tuple[LoginStep, ...]] = {
+        failing: dict[str, tuple[BrowserStep, ...]] = {
             "step 5, wait for 'a[href=\"/logout\"]'": good,
             "step 2, fill '#nowhere'": (good[0], Fill(selector="#nowhere", value=Secret(CANARY)), *good[2:]),
             "step 2, fill 'h1'": (good[0], Fill(selector="h1", value=Secret(CANARY)), *good[2:]),
@@ -264,7 +264,7 @@ def test_login_obeys_the_egress_policy(rig: Rig) -> None:
         assert wiki.requests == ()
 
 
-def steps(wiki: LoginSite, password: str) -> tuple[LoginStep, ...]:
+def steps(wiki: LoginSite, password: str) -> tuple[BrowserStep, ...]:
     """Return the steps that a person takes to log in."""
     return (
         Goto(url=wiki.url),

@@ -35,7 +35,7 @@ HOMES = {
     "apsw": "engine/database.py",
     "click": "console/*.py",
     "cronsim": "engine/fire_times.py",
-    "cryptography": "engine/vault.py",
+    "cryptography": "engine/vault.py engine/totp.py",
     "html_to_markdown": "engine/extract.py",
     "hypothesis": "testing/*.py",
     "msgspec": "*.py",
