@@ -131,7 +131,7 @@ def table_faults(value: object, record: type[object], expected: Mapping[str, str
         if name not in expected:
             near = difflib.get_close_matches(str(name), expected, n=1)
             yield (
-                f".{name}",
+                f".{_bare(name)}",
                 f"unknown key; did you mean {near[0]}?" if near else f"unknown key; the keys are {', '.join(expected)}",
             )
         elif text is not None and not (isinstance(text, str) and text.strip() and is_unicode(text)):

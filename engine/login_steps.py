@@ -9,6 +9,7 @@ from .records import Record
 
 MAX_STEPS = 100
 VERBS = ("goto", "fill", "click", "wait_for")
+ENDS = ("wait_for", "goto")  # what is done only when the page has answered
 SOURCES = ("secret", "totp", "text")
 EXPECTED = {
     "goto": "an http or https URL",
@@ -37,19 +38,25 @@ class LoginStep(Record, frozen=True, kw_only=True):
 
 
 def login_faults(key: str, value: object) -> Iterator[str]:
-    """Yield what is wrong with a list of login steps as a file holds it, each with the key that it stands under."""
+    """Yield what is wrong with a list of login steps as a file holds it, each with the key that it stands under.
+
+    The first step opens a page, and the last waits for one: a login that ended with a click would be taken for done
+    while its form is still on the way.
+    """
     if not isinstance(value, list | tuple):
         yield f"{key}: expected a list of tables, each one step, found {shown(value)}"
         return
     if len(value) > MAX_STEPS:
         yield f"{key}: expected at most {MAX_STEPS} steps, found {len(value)}"
         return
+    last = len(value) - 1
     for index, step in enumerate(value):
-        for name, fault in _faults_of(step, is_first=index == 0):
+        faults = list(_faults_of(step)) or list(_faults_of_place(step, is_first=not index, is_last=index == last))
+        for name, fault in faults:
             yield f"{key}[{index}]{name}: {fault}"
 
 
-def _faults_of(step: object, *, is_first: bool) -> Iterator[tuple[str, str]]:
+def _faults_of(step: object) -> Iterator[tuple[str, str]]:
     faults = list(table_faults(step, LoginStep, EXPECTED))
     yield from faults
     if faults:
@@ -63,10 +70,16 @@ def _faults_of(step: object, *, is_first: bool) -> Iterator[tuple[str, str]]:
         yield "", f"expected exactly one of {', '.join(SOURCES)} beside fill, found {' and '.join(sources) or 'none'}"
     elif verbs != ["fill"] and sources:
         yield f".{sources[0]}", f"expected none beside {verbs[0]}, found one"
-    elif is_first and verbs != ["goto"]:
-        yield "", f"expected goto as the first step, found {verbs[0]}"
     elif verbs == ["goto"] and (fault := url_fault(_given(step, "goto") or "")):
         yield ".goto", f"expected {EXPECTED['goto']}, found {fault}"
+
+
+def _faults_of_place(step: object, *, is_first: bool, is_last: bool) -> Iterator[tuple[str, str]]:
+    (verb,) = (name for name in VERBS if _given(step, name))
+    if is_first and verb != "goto":
+        yield "", f"expected goto as the first step, found {verb}"
+    elif is_last and verb not in ENDS:
+        yield "", f"expected wait_for {EXPECTED['wait_for']} as the last step, for {verb} waits for nothing"
 
 
 def _given(step: object, name: str) -> str | None:
