@@ -91,13 +91,14 @@ from .engine.records import (
     State,
     StoredDocument,
 )
+from .engine.renewals import LoginReport
 from .engine.retention import Keep, Retention
 from .engine.retries import Discard, Retry, Snooze
 from .engine.run_status import RunStatus
 from .engine.schedules import CatchUp, Overlap, Schedule, Span
 from .engine.secret import Secret
 from .engine.session_checks import SessionCheck
-from .engine.sessions import OriginHeader, OriginStorage
+from .engine.sessions import OriginHeader, OriginStorage, Session
 from .engine.steps import Step
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -171,6 +172,7 @@ __all__ = [
     "LogLevelError",
     "LogLine",
     "LoginFailedError",
+    "LoginReport",
     "LoginStep",
     "MetadataError",
     "NewJob",
@@ -197,6 +199,7 @@ __all__ = [
     "Schedules",
     "SealError",
     "Secret",
+    "Session",
     "SessionCheck",
     "Snooze",
     "Span",

@@ -13,7 +13,7 @@ from ..engine.sessions import Session
 from .browser_failures import is_fetchable, net_error, place
 from .browser_messages import BrowserStep, Click, Fill, FillCode, Goto, Login, WaitFor
 from .browser_session import read_session
-from .login_script import fresh_code
+from .fresh_codes import fresh_code
 
 GRACE_S = 2.0  # for the browser to say itself that a step timed out
 

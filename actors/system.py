@@ -263,7 +263,7 @@ class Engine(JobInterface, Housekeeping):
         alarm = self._alarm = Alarm(self._clock, self._ring)
         with store.group():
             database_id = store.queries.database_id()
-        self._credentials = Credentials(self.manager, self._key, self._clock, database_id)
+        self._credentials = Credentials(self.manager, self._key, self._clock, database_id, self.log_in)
 
         def start_manager() -> pykka.ActorRef[Any]:
             return ManagerActor.start(

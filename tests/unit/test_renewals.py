@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential
+from bequest.engine.errors import LoginFailedError
 from bequest.engine.renewals import renewed
 from bequest.engine.secret import Secret
 from bequest.engine.sessions import OriginHeader, OriginStorage, Session
@@ -62,8 +65,20 @@ def test_provider_is_kept_where_it_is_a_site() -> None:
     assert found.credential.storages == LEFT.storages
 
 
-def test_login_that_left_nothing_is_told() -> None:
-    """A cookie or a storage of the sites is a session, and nothing else is."""
-    cookies, storages = Session(cookies=LEFT.cookies[:1]), Session(storages=LEFT.storages[:1])
+def test_storage_alone_is_a_session() -> None:
+    """Some sites keep the whole session in the storage, and set no cookie."""
+    assert renewed(WIKI, Session(storages=LEFT.storages), now=NOW).credential.cookies == ()
 
-    assert [renewed(WIKI, one, now=NOW).has_session for one in (cookies, storages, Session())] == [True, True, False]
+
+@pytest.mark.parametrize(
+    ("session", "said"),
+    [
+        (Session(), "asked for a session of wiki.example, found that the login left no session; nothing was stored"),
+        (Session(cookies=LEFT.cookies[1:2], storages=LEFT.storages[1:]), "left sessions of login.example alone; name"),
+    ],
+    ids=["nothing", "elsewhere"],
+)
+def test_login_that_left_nothing_for_the_sites_is_refused(session: Session, said: str) -> None:
+    """It takes the place of no session, and the error says for which sites there would be one."""
+    with pytest.raises(LoginFailedError, match=said):
+        renewed(WIKI, session, now=NOW)
