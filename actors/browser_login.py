@@ -34,7 +34,7 @@ async def log_in(context: BrowserContext, message: Login, clock: Clock) -> Sessi
                 await take(step, page, clock)
         except (Error, TimeoutError) as error:
             raise LoginFailedError(f"login step {number}, {described(step)}: {found(error)}") from None
-    return await read_session(context, page)
+    return await read_session(context, (page,))
 
 
 async def take(step: BrowserStep, page: Page, clock: Clock) -> None:

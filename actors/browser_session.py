@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from playwright.async_api import BrowserContext, Error, Page
 
 from ..engine.cookies import from_playwright
 from ..engine.errors import CredentialError
+from ..engine.records import Record
 from ..engine.secret import Secret
 from ..engine.sessions import OriginStorage, Session
 
-PAGE_TIMEOUT_S = 5.0  # for what a page is asked itself; one that spins never answers
+logger = logging.getLogger(__name__)
+
+PAGE_TIMEOUT_S = 15.0  # for what a page is asked itself; one that spins never answers
 
 OF_THE_PAGE = """() => ({
     agent: navigator.userAgent,
@@ -24,7 +28,7 @@ OF_THE_PAGE = """() => ({
 })"""  # a page without an origin has no storage, and says so with an exception
 
 
-class _OfPage(NamedTuple):
+class _OfPage(Record, frozen=True, kw_only=True):
     """What the page itself says; a page can say anything, so it is checked."""
 
     agent: str
@@ -32,24 +36,27 @@ class _OfPage(NamedTuple):
     items: list[tuple[str, str]]
 
 
-async def read_session(context: BrowserContext, page: Page | None) -> Session:
-    """Return all that *context* holds, of whatever site, and the sessionStorage of the origin that *page* shows."""
-    own = None if page is None else await _of_page(page)
+async def read_session(context: BrowserContext, pages: Sequence[Page]) -> Session:
+    """Return all that *context* holds, of whatever site, and the sessionStorage of each origin that *pages* show.
+
+    Of two pages of one origin the last is taken. What does not answer in time is left out.
+    """
+    shown = [found for page in pages if (found := await _of_page(page)) is not None]
     state = await _state(context)
     storages: dict[str, OriginStorage] = {}
     for found in state["origins"]:
         with contextlib.suppress(CredentialError):  # of an origin that no page is ever fetched from
-            storage = _storage(found)
-            storages[storage.origin] = storage
-    if own is not None and own.items:
+            storages[found["origin"]] = _storage(found)
+    for page in shown:
         with contextlib.suppress(CredentialError):
-            kept = storages.get(own.origin) or OriginStorage(origin=own.origin)
-            session = {name: Secret(value) for name, value in own.items}
-            storages[own.origin] = msgspec.structs.replace(kept, session=session)
+            kept = storages.get(page.origin) or OriginStorage(origin=page.origin)
+            if page.items:
+                session = {name: Secret(value) for name, value in page.items}
+                storages[page.origin] = msgspec.structs.replace(kept, session=session)
     return Session(
         cookies=tuple(from_playwright(cookie) for cookie in state["cookies"]),
         storages=tuple(storages.values()),
-        user_agent=None if own is None else own.agent,
+        user_agent=shown[-1].agent if shown else None,
     )
 
 
@@ -67,6 +74,7 @@ async def _state(context: BrowserContext) -> Mapping[str, Any]:  # Any: Playwrig
             async with asyncio.timeout(PAGE_TIMEOUT_S):
                 state: Mapping[str, Any] = await context.storage_state(indexed_db=indexed_db)
                 return state
+    logger.warning("of what a login left, cookies alone could be read; a page of it does not answer")
     return {"cookies": await context.cookies(), "origins": []}
 
 

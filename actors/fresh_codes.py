@@ -16,7 +16,11 @@ async def fresh_code(totp: Totp, clock: Clock) -> Secret:
     """Return a code that holds for two seconds at least; waits for the next one where this one ends sooner."""
     loop = asyncio.get_running_loop()
     was_set = asyncio.Event()
-    forget = clock.on_set(lambda: loop.call_soon_threadsafe(was_set.set))
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(was_set.set)
+
+    forget = clock.on_set(wake)
     try:
         while (left_s := totp.left_s(clock.now())) < MARGIN_S:
             with suppress(TimeoutError):

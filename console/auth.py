@@ -105,12 +105,15 @@ def show(terminal: Terminal, name: str, database: Path, as_json: bool) -> int:
     credential = Vault(terminal.key(), database_id).open(sealed)
     if as_json:
         cookies = [{"name": one.name, "domain": one.domain, "expires": one.expires} for one in credential.cookies]
-        terminal.json({"name": name, "sites": credential.sites, "cookies": cookies})
+        secrets = sorted(credential.secrets)
+        terminal.json({"name": name, "sites": credential.sites, "cookies": cookies, "secrets": secrets})
         return Exit.DONE
     terminal.print(f"{name}, for {', '.join(credential.sites)} and the hosts under them")
     now = SystemClock().now()
     rows = ((cookie.name, cookie.domain, expiry(cookie, now)) for cookie in credential.cookies)
     terminal.table(("cookie", "domain", "expires (UTC)"), rows)
+    if credential.secrets:
+        terminal.print(f"secrets for its login: {', '.join(sorted(credential.secrets))}")
     return Exit.DONE
 
 

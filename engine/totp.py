@@ -59,9 +59,10 @@ class Totp(Record, frozen=True, kw_only=True):
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
-        algorithm = {"SHA1": hashes.SHA1, "SHA256": hashes.SHA256, "SHA512": hashes.SHA512}[self.algorithm]
+        makers: dict[str, type[hashes.SHA1 | hashes.SHA256 | hashes.SHA512]]
+        makers = {"SHA1": hashes.SHA1, "SHA256": hashes.SHA256, "SHA512": hashes.SHA512}
         key = base64.b32decode(self.seed.reveal())
-        maker = TOTP(key, self.digits, algorithm(), self.period_s, enforce_key_length=False)
+        maker = TOTP(key, self.digits, makers[self.algorithm](), self.period_s, enforce_key_length=False)
         return Secret(maker.generate(int(now)).decode("ascii"))
 
     def left_s(self, now: float) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -30,3 +33,20 @@ def closed_port() -> int:
         bound.bind(("127.0.0.1", 0))
         port: int = bound.getsockname()[1]
     return port
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """Give a screen that nobody looks at, as the variable DISPLAY names it."""
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [shutil.which("Xvfb") or "Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        pass_fds=(writing,),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        os.close(writing)
+        with os.fdopen(reading) as told:
+            number = told.readline().strip()  # once it listens
+        yield f":{number}"
+        server.terminate()

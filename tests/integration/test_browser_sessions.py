@@ -228,6 +228,28 @@ def test_login_leaves_cookies_that_work(rig: Rig) -> None:
     assert session == [True, False]
 
 
+def test_login_leaves_storages_and_the_user_agent(rig: Rig, serve: Serve) -> None:
+    """What scripts kept is read of every origin, what is of the tab only of the page that the login ends on."""
+    script = """<script>
+        localStorage.local = 'a'; sessionStorage.tab = 'b';
+        const opening = indexedDB.open('base', 1);
+        opening.onupgradeneeded = () => opening.result.createObjectStore('store').put('c', 'key');
+        opening.onsuccess = () => { document.body.innerHTML = '<b>done</b>' };
+    </script>"""
+    site = serve(lambda _: Answer(f"<body>{script}"))
+    first, last = site.url("/", "sso.example"), site.url("/", "wiki.example")
+
+    session = rig.log_in(Goto(url=first), WaitFor(selector="b"), Goto(url=last), WaitFor(selector="b"))
+
+    found = {one.origin: one for one in session.storages}
+    assert set(found) == {first.rstrip("/"), last.rstrip("/")}
+    assert all(one.local == {"local": Secret("a")} for one in found.values())
+    assert [one.session for one in found.values() if one.session] == [{"tab": Secret("b")}]
+    assert found[last.rstrip("/")].session
+    assert all(one.indexed_db is not None and "base" in one.indexed_db.reveal() for one in found.values())
+    assert "Mozilla" in (session.user_agent or "")
+
+
 ALL_STEPS_S = 10.0  # the deadline of a whole login: a slow machine must reach the step that fails before it ends
 
 
