@@ -37,7 +37,8 @@ ANSWERS = {
 
 
 NOBODY = ("00000000:0000", "00000000000000000000000000000000:0000")  # the far end of a socket that has none, in /proc
-HOLD_S = 10.0  # for WebRTC to have found what it can
+TIMEOUT_S = 60.0  # that a test reaches it is a failure
+HOLD_S = 30.0  # for WebRTC to have found what it can
 
 
 class Trap:
@@ -46,12 +47,15 @@ class Trap:
     def __init__(self) -> None:
         self.paths: list[str] = []
         self.connections = 0
+        self.changed = threading.Condition()
         self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         trap = self
 
         class Handler(BaseHTTPRequestHandler):
             def setup(self) -> None:
-                trap.connections += 1
+                with trap.changed:
+                    trap.connections += 1
+                    trap.changed.notify_all()
                 super().setup()
 
             def do_GET(self) -> None:
@@ -77,6 +81,11 @@ class Trap:
             thread.start()
         self.datagrams.bind(("127.0.0.1", self.port))
         self.datagrams.setblocking(False)
+
+    def is_reached_after(self, connections: int) -> bool:
+        """Wait until there are more *connections* than that and return whether it came to it."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self.connections > connections, TIMEOUT_S)
 
     def received_datagrams(self) -> int:
         """Return how many datagrams have arrived since the last call."""
@@ -191,11 +200,12 @@ def read_all(rig: Rig, urls: Sequence[str], *, allow_private: bool = False) -> d
     results: dict[str, str] = {}
     for start in range(0, len(urls), 8):
         futures = {
-            url: rig.read_later(url, allow_private=allow_private, timeout_s=15.0) for url in urls[start : start + 8]
+            url: rig.read_later(url, allow_private=allow_private, timeout_s=TIMEOUT_S)
+            for url in urls[start : start + 8]
         }
         for url, future in futures.items():
             try:
-                results[url] = future.get(timeout=60.0).html
+                results[url] = future.get(timeout=2 * TIMEOUT_S).html
             except PageError as error:
                 results[url] = error.reason
     return results
@@ -280,7 +290,7 @@ def test_trap_is_reached_where_private_hosts_are_allowed(rig: Rig, trap: Trap, s
         before = trap.connections
         target = f"http://127.0.0.1:{trap.port}/allowed"
         read_all(rig, [f"{site}/way/{quote(way)}/{quote(target, safe='')}"], allow_private=True)
-        reached[way] = trap.connections > before
+        reached[way] = trap.is_reached_after(before)
 
     assert all(reached.values()), reached
 
@@ -290,7 +300,7 @@ def test_browser_does_not_go_around_the_guard(rig: Rig, trap: Trap, site: str) -
     before = trap.connections
     place = f"127.0.0.1:{trap.port}"
 
-    future = rig.read_later(f"{site}/around/{quote(place, safe='')}", allow_private=False, timeout_s=30.0)
+    future = rig.read_later(f"{site}/around/{quote(place, safe='')}", allow_private=False, timeout_s=TIMEOUT_S)
     seen = datagram_sockets_until(future)
 
     assert "gathered: []" in future.get(timeout=1.0).html
