@@ -18,6 +18,7 @@ from .crawl import crawl, run
 from .demo import demo
 from .housekeeping import backup, integrity, prune
 from .inspect import job, jobs, logs
+from .key import key
 from .keys import ConsoleKey
 from .setup import browser, doctor
 from .signals import StoppedBySignalError, exit_status, stop_in_order
@@ -44,7 +45,7 @@ def commands() -> None:
     """
 
 
-for command in (demo, crawl, run, auth, jobs, job, logs, backup, prune, integrity, browser, doctor):
+for command in (demo, crawl, run, auth, key, jobs, job, logs, backup, prune, integrity, browser, doctor):
     commands.add_command(command)
 
 
