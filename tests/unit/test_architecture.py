@@ -375,7 +375,7 @@ def test_import_of_the_face_is_light() -> None:
 
 
 def test_lists_name_no_more_than_there_is() -> None:
-    """Who may know the store does know it, and the libraries with a home are those that the package or an extra requires."""
+    """Who may know the store does know it, and each library with a home is one that the package requires."""
     knowing = {
         module.path
         for module in read_house(ROOT)
