@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from loopback_site import Answer, Request, Serve, Site
@@ -30,3 +32,10 @@ def closed_port() -> int:
         bound.bind(("127.0.0.1", 0))
         port: int = bound.getsockname()[1]
     return port
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Give a folder for temporary files with a path that is short enough for Chromium's socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
