@@ -20,6 +20,7 @@ OPENED_FOR_WRITING = "open"
 RENAMED = "os.rename"
 
 send = Address.ask
+TIMEOUT_S = 60.0
 
 
 def point(name: str) -> None:
@@ -29,12 +30,12 @@ def point(name: str) -> None:
     sys.stdin.buffer.read(1)
 
 
-def ask(address: Address, message: Any, **how: Any) -> Any:  # Any: as the original has it
+def ask(self: Address, message: Any, *, timeout_s: float = TIMEOUT_S) -> Any:  # Any: as the original has it
     """Stop before and after each message of the rotation."""
     if not isinstance(message, STEPS):
-        return send(address, message, **how)
+        return send(self, message, timeout_s=timeout_s)
     point(f"before {type(message).__name__}")
-    reply = send(address, message, **how)
+    reply = send(self, message, timeout_s=timeout_s)
     point(f"after {type(message).__name__}")
     return reply
 

@@ -13,6 +13,7 @@ import pickle
 import pprint
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def write_failure(name: str, error: BaseException) -> None:
 def fail_in_many_ways(engine: Engine, credential: Credential, url: str, folder: Path) -> None:
     """Induce what goes wrong with sessions, and write the tracebacks down."""
     steps = (Goto(url=f"{url}login"), Fill(selector="#none", value=credential.secrets["password"]))
-    ways = {
+    ways: dict[str, Callable[[], object]] = {
         "login failed": lambda: engine.log_in(Login(steps=steps, allow_private=True, timeout_s=2.0)),
         "no file": lambda: Credential.from_file(folder / "secret", auth_id="members"),
         "other key": lambda: Engine("jobs.db", key=lambda: Key(b"o" * 32)).start(),

@@ -10,7 +10,7 @@ import keyring
 import keyring.backend
 import keyring.errors
 import pytest
-from keyring.backends.fail import Keyring as NoKeyring
+from keyring.core import load_keyring
 
 from bequest.engine.errors import KeyFileError
 from bequest.engine.keyring_key import KeyringKey
@@ -113,7 +113,7 @@ def test_keyring_in_trouble_is_named(memory: Memory, trouble: Exception, said: s
 def test_machine_without_a_keyring_is_said_to_have_none() -> None:
     """What the library itself falls back to where there is no keyring is understood."""
     former = keyring.get_keyring()
-    keyring.set_keyring(NoKeyring())
+    keyring.set_keyring(load_keyring("keyring.backends.fail.Keyring"))
 
     try:
         with pytest.raises(KeyFileError, match="found no keyring on this machine"):
