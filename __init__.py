@@ -13,6 +13,7 @@ from .actors.health import EngineState, Health
 from .actors.job_context import JobContext
 from .actors.job_handle import JobHandle
 from .actors.kinds import Kind
+from .actors.rotation import Rotation
 from .actors.schedules_handle import Schedules
 from .actors.system import Engine
 from .engine.backup_file import BackupProgress
@@ -66,7 +67,9 @@ from .engine.events import Event, EventsMissed, JobMoved
 from .engine.filters import JobFilter
 from .engine.fire_times import Cron, Interval
 from .engine.integrity import Finding
-from .engine.keys import Key, KeyFile
+from .engine.key_files import KeyFile
+from .engine.keyring_key import KeyringKey
+from .engine.keys import Key
 from .engine.limits import Rate
 from .engine.log_queries import LogLine
 from .engine.login_steps import LoginStep
@@ -164,6 +167,7 @@ __all__ = [
     "KeyNeededError",
     "KeyScope",
     "KeyTakenError",
+    "KeyringKey",
     "Kind",
     "KindCounts",
     "LeaseLostError",
@@ -192,6 +196,7 @@ __all__ = [
     "Retention",
     "RetentionError",
     "Retry",
+    "Rotation",
     "Run",
     "RunStatus",
     "Schedule",

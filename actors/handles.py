@@ -29,6 +29,7 @@ from .credential_messages import GetCredential, GetCredentialVersion, ListCreden
 from .job_handle import FOREVER_S, JobHandle
 from .login_script import browser_steps
 from .query_messages import ListDocuments, ListFailureCauses
+from .rotation import Rotation, rotate
 from .standing_messages import AwaitChange, AwaitSettled
 
 PAGE_OF_DOCUMENTS = 100
@@ -174,6 +175,14 @@ class Credentials:
     def remove(self, auth_id: str) -> None:
         """Remove a credential; raises ``CredentialNotFoundError``."""
         self._manager.ask(RemoveCredential(auth_id=auth_id))
+
+    def rotate(self) -> Rotation:
+        """Seal with the newest key what a former one has sealed, all or none, and leave no byte of that in the file.
+
+        Durable on return; may be done again, also after a crash. The file is written anew, which takes its time and
+        its size on the disk. Raises ``KeyNeededError``, and ``SealError`` where a credential does not open.
+        """
+        return rotate(self._manager, self.vault())
 
     def vault(self) -> Vault:
         """Return the vault with the engine's key; raises ``KeyNeededError`` and ``KeyFileError``."""

@@ -13,7 +13,7 @@ from ..engine.cookies import Cookie
 from ..engine.credentials import Credential
 from ..engine.errors import CredentialNotFoundError, SealError
 from ..engine.records import SealedCredential
-from ..engine.vault import Vault
+from ..engine.vault import Vault, other_key
 from .options import FileName, advised, database_option, json_option
 from .reading import reading
 from .terminal import Exit, Terminal, pass_terminal
@@ -141,11 +141,8 @@ def announce_key(terminal: Terminal) -> None:
 def check_key(terminal: Terminal, sealed: SealedCredential) -> None:
     """Raise ``SealError`` for a key that does not open *sealed*, and ``KeyFileError`` for one that is not there."""
     key = terminal.key()
-    if key.id != sealed.key_id:
-        raise SealError(
-            f"credential {sealed.auth_id!r} is sealed with key {sealed.key_id}, found key {key.id} from"
-            f" {terminal.key.where}; use the key that it was stored with, or store it again with `bequest auth add`"
-        )
+    if sealed.key_id not in key.ids:
+        raise SealError(f"credential {sealed.auth_id!r} is {other_key(sealed.key_id, key.ids, terminal.key.where)}")
 
 
 def expiry(cookie: Cookie, now: float) -> str:

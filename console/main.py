@@ -19,6 +19,7 @@ from .crawl import crawl, run
 from .demo import demo
 from .housekeeping import backup, integrity, prune
 from .inspect import job, jobs, logs
+from .key import key
 from .keys import ConsoleKey
 from .setup import browser, doctor
 from .signals import StoppedBySignalError, exit_status, stop_in_order
@@ -45,7 +46,7 @@ def commands() -> None:
     """
 
 
-for command in (demo, crawl, run, auth, jobs, job, logs, backup, prune, integrity, browser, doctor):
+for command in (demo, crawl, run, auth, key, jobs, job, logs, backup, prune, integrity, browser, doctor):
     commands.add_command(command)
 for command in (login, renew, secret):
     auth.add_command(command)

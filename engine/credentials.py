@@ -62,7 +62,10 @@ class Credential(Session, frozen=True, kw_only=True):
         """
         check_auth_id(auth_id)
         named = tuple(dict.fromkeys(map(checked_site, sites)))
-        session = read_session(_text_of(Path(path)), source=str(path))
+        try:
+            session = read_session(_text_of(Path(path)), source=str(path))
+        except CredentialError as error:  # without the frames that it passed: their variables hold what was read
+            raise error.with_traceback(None) from None
         return cls(auth_id=auth_id, sites=named or sites_of(session), **msgspec.structs.asdict(session))
 
     def covers(self, host: str) -> bool:

@@ -41,24 +41,24 @@ class OriginHeader(Record, frozen=True, kw_only=True):
         check_is_canonical(self.origin)
         if not _TOKEN.fullmatch(self.name) or self.name.lower() in NOT_OURS:
             raise CredentialError("a header of a session has a name such as Authorization, found another text")
-        text = self.value.reveal()
-        if not text or text != text.strip() or _NEVER_IN_A_VALUE.search(text):
+        if not _is_value(self.value):
             raise CredentialError(f"header {self.name!r} holds characters that no header can; copy it once more")
 
     @classmethod
     def basic(cls, origin: str, *, user: str, password: Secret | str) -> OriginHeader:
         """Return the header of HTTP's Basic login (RFC 7617, UTF-8), sent without waiting to be asked for it."""
-        known = password.reveal() if isinstance(password, Secret) else password
+        secret = password if isinstance(password, Secret) else Secret(password)
+        del password  # a traceback may show the variables of its frames
         if ":" in user:
             raise CredentialError("a user name of HTTP's Basic login has no colon, found one")
-        token = base64.b64encode(f"{user}:{known}".encode()).decode()
-        return cls(origin=origin, name="Authorization", value=Secret(f"Basic {token}"))
+        return cls(origin=origin, name="Authorization", value=_basic(user, secret))
 
     @classmethod
     def bearer(cls, origin: str, *, token: Secret | str) -> OriginHeader:
         """Return the header of a bearer token (RFC 6750, 2.1)."""
-        known = token.reveal() if isinstance(token, Secret) else token
-        return cls(origin=origin, name="Authorization", value=Secret(f"Bearer {known}"))
+        value = Secret(f"Bearer {token.reveal() if isinstance(token, Secret) else token}")
+        del token  # a traceback may show the variables of its frames
+        return cls(origin=origin, name="Authorization", value=value)
 
 
 class OriginStorage(Record, frozen=True, kw_only=True):
@@ -80,6 +80,17 @@ class Session(Record, frozen=True, kw_only=True):
     headers: tuple[OriginHeader, ...] = ()
     storages: tuple[OriginStorage, ...] = ()
     user_agent: str | None = None  # of the browser that logged in; some sites bind a session to it
+
+
+def _is_value(value: Secret) -> bool:
+    """Return whether a header can have that value."""
+    text = value.reveal()
+    return bool(text) and text == text.strip() and not _NEVER_IN_A_VALUE.search(text)
+
+
+def _basic(user: str, password: Secret) -> Secret:
+    """Return the value of a Basic header."""
+    return Secret(f"Basic {base64.b64encode(f'{user}:{password.reveal()}'.encode()).decode()}")
 
 
 def check_is_canonical(origin: str) -> None:

@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from loopback_site import Answer, Request, Serve, Site
@@ -50,3 +52,10 @@ def display() -> Iterator[str]:
             number = told.readline().strip()  # once it listens
         yield f":{number}"
         server.terminate()
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Give a folder for temporary files with a path that is short enough for Chromium's socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
