@@ -97,7 +97,7 @@ from .engine.run_status import RunStatus
 from .engine.schedules import CatchUp, Overlap, Schedule, Span
 from .engine.secret import Secret
 from .engine.session_checks import SessionCheck
-from .engine.sessions import OriginHeader, OriginStorage
+from .engine.sessions import Narrowed, OriginHeader, OriginStorage, Skipped
 from .engine.steps import Step
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -173,6 +173,7 @@ __all__ = [
     "LoginFailedError",
     "LoginStep",
     "MetadataError",
+    "Narrowed",
     "NewJob",
     "NewerDatabaseError",
     "OnClash",
@@ -198,6 +199,7 @@ __all__ = [
     "SealError",
     "Secret",
     "SessionCheck",
+    "Skipped",
     "Snooze",
     "Span",
     "State",

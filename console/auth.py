@@ -56,8 +56,8 @@ def add(terminal: Terminal, name: str, file: Path, sites: tuple[str, ...], datab
         woken = engine.credentials.put(credential)
     kept = counted(len(admission.cookies), "cookie")
     terminal.print(f"stored {name}: {kept} for {', '.join(credential.sites)}")
-    for cookie, reason in admission.skipped:
-        terminal.print(f"skipped {cookie}: {reason}", indent=2)
+    for one in admission.skipped:
+        terminal.print(f"skipped {one.name}: {one.reason}", indent=2)
     if woken:
         terminal.print(f"{counted(woken, 'page')} waited for it; give the command of the run again to go on", indent=2)
     return Exit.DONE

@@ -6,6 +6,7 @@ Each part knows where it belongs: a cookie its domain, a header and a storage th
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 
 import msgspec
@@ -51,8 +52,10 @@ class OriginHeader(Record, frozen=True, kw_only=True):
         known = password.reveal() if isinstance(password, Secret) else password
         if ":" in user:
             raise CredentialError("a user name of HTTP's Basic login has no colon, found one")
-        token = base64.b64encode(f"{user}:{known}".encode()).decode()
-        return cls(origin=origin, name="Authorization", value=Secret(f"Basic {token}"))
+        with contextlib.suppress(UnicodeEncodeError):  # it holds the password, so nothing is raised from it
+            token = base64.b64encode(f"{user}:{known}".encode()).decode()
+            return cls(origin=origin, name="Authorization", value=Secret(f"Basic {token}"))
+        raise CredentialError("a login of HTTP's Basic is Unicode, found characters that are no Unicode")
 
     @classmethod
     def bearer(cls, origin: str, *, token: Secret | str) -> OriginHeader:
@@ -80,6 +83,22 @@ class Session(Record, frozen=True, kw_only=True):
     headers: tuple[OriginHeader, ...] = ()
     storages: tuple[OriginStorage, ...] = ()
     user_agent: str | None = None  # of the browser that logged in; some sites bind a session to it
+
+
+class Skipped(Record, frozen=True, kw_only=True):
+    """A part of a session that is not used, and why; nothing of its value."""
+
+    kind: str  # cookie, header, storage, or host for all that belongs to one
+    name: str  # a storage's is its origin
+    reason: str
+
+
+class Narrowed(Record, frozen=True, kw_only=True):
+    """A cookie of a parent domain that is used for the sites alone."""
+
+    name: str
+    domain: str  # where it came from
+    sites: tuple[str, ...]  # where it goes
 
 
 def check_is_canonical(origin: str) -> None:
