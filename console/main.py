@@ -14,6 +14,7 @@ from click.exceptions import NoArgsIsHelpError
 
 from ..engine.errors import BequestError
 from .auth import auth
+from .auth_add import add, check
 from .crawl import crawl, run
 from .demo import demo
 from .housekeeping import backup, integrity, prune
@@ -46,6 +47,8 @@ def commands() -> None:
 
 for command in (demo, crawl, run, auth, jobs, job, logs, backup, prune, integrity, browser, doctor):
     commands.add_command(command)
+for command in (add, check):
+    auth.add_command(command)
 
 
 def main() -> None:
