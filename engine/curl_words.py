@@ -18,7 +18,7 @@ _POSIX = re.compile(
     | \$?"(?P<double>(?:[^"\\]|\\.)*)"
     | \\(?P<escaped>.)
     | (?P<end>[;&|<>](?:.*))                        # another command, or a redirection: not ours
-    | (?P<plain>[^\s\\'";&|<>]+)
+    | (?P<plain>(?:[^\s\\'";&|<>$]|\$(?!['"]))+|\\\Z)
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bequest.engine import session_files
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential, decode_credential, encode_credential
 from bequest.engine.errors import CredentialError, CredentialFormatError
 from bequest.engine.secret import Secret
-from bequest.engine.session_files import MAX_FILE_BYTES
 from bequest.engine.sessions import Narrowed, OriginHeader, OriginStorage, Skipped
 
 NOW = 1_000_000.0
@@ -165,7 +165,6 @@ def test_credential_from_file_reads_a_pipe(tmp_path: Path) -> None:
     ("content", "found"),
     [
         (b"\xff\xfecanary", "found no text"),
-        (b"canary" + b"x" * MAX_FILE_BYTES, "bytes; name a cookies file"),
         (b"canary", "line 1"),
     ],
 )
@@ -179,6 +178,20 @@ def test_credential_from_file_error_shows_no_content(content: bytes, found: str,
 
     assert str(path) in str(caught.value)
     assert "canary" not in str(caught.value)
+
+
+def test_credential_from_file_reads_no_more_than_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is too long is refused after as many bytes, and a pipe that never ends too."""
+    monkeypatch.setattr(session_files, "MAX_FILE_BYTES", 50)
+    path = written(tmp_path, line_of("wiki.example"))
+    assert Credential.from_file(path, auth_id="wiki").cookies == (SID,)
+
+    path.write_text("canary" * 10)
+
+    for endless in (path, Path("/dev/zero")):
+        with pytest.raises(CredentialFormatError, match="found more than 50 bytes; name a cookies file") as caught:
+            Credential.from_file(endless, auth_id="wiki")
+        assert "canary" not in str(caught.value)
 
 
 def test_credential_from_file_names_what_cannot_be_read(tmp_path: Path) -> None:

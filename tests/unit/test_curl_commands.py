@@ -43,7 +43,8 @@ def pairs_of(reading: Reading) -> list[tuple[str, str]]:
         ("'open", None),
         ('"open', None),
         ("$'open", None),
-        ("a\\", None),
+        ("a\\", ["a\\"]),
+        ("a$'b\\n'c$\"d\"$", ["ab\ncd$"]),
         ("", []),
     ],
 )
