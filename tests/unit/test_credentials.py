@@ -355,3 +355,13 @@ def test_encode_credential_refuses_half_of_a_character_unseen() -> None:
 
     assert "canary" not in repr(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_encode_credential_takes_secrets_alone() -> None:
+    """What is neither JSON nor a secret is not written into the sealed part, and not shown (I16)."""
+    broken = msgspec.structs.replace(SID, value=Path("canary"))
+
+    with pytest.raises(TypeError, match="expected no PosixPath in a credential") as caught:
+        encode_credential(credential_of(broken))
+
+    assert "canary" not in repr(caught.value)
