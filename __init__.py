@@ -101,7 +101,7 @@ from .engine.run_status import RunStatus
 from .engine.schedules import CatchUp, Overlap, Schedule, Span
 from .engine.secret import Secret
 from .engine.session_checks import SessionCheck
-from .engine.sessions import OriginHeader, OriginStorage, Session
+from .engine.sessions import Narrowed, OriginHeader, OriginStorage, Session, Skipped
 from .engine.steps import Step
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -179,6 +179,7 @@ __all__ = [
     "LoginReport",
     "LoginStep",
     "MetadataError",
+    "Narrowed",
     "NewJob",
     "NewerDatabaseError",
     "OnClash",
@@ -206,6 +207,7 @@ __all__ = [
     "Secret",
     "Session",
     "SessionCheck",
+    "Skipped",
     "Snooze",
     "Span",
     "State",

@@ -14,6 +14,7 @@ from click.exceptions import NoArgsIsHelpError
 
 from ..engine.errors import BequestError
 from .auth import auth
+from .auth_add import add, check
 from .auth_login import login, renew, secret
 from .crawl import crawl, run
 from .demo import demo
@@ -48,7 +49,7 @@ def commands() -> None:
 
 for command in (demo, crawl, run, auth, key, jobs, job, logs, backup, prune, integrity, browser, doctor):
     commands.add_command(command)
-for command in (login, renew, secret):
+for command in (add, check, login, renew, secret):
     auth.add_command(command)
 
 

@@ -46,6 +46,7 @@ class CookieAdmission(Record, frozen=True, kw_only=True):
 
     kept: tuple[Cookie, ...]
     skipped: tuple[tuple[str, str], ...]  # name and reason
+    narrowed: tuple[tuple[str, str, tuple[str, ...]], ...] = ()  # name, the domain that it had, and the sites
 
 
 def read_host(text: str) -> str:
@@ -69,6 +70,7 @@ def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> Coo
     """
     kept: dict[tuple[str, str, bool, str], Cookie] = {}
     skipped: list[tuple[str, str]] = []
+    wider: list[tuple[str, str, tuple[str, ...]]] = []
     for cookie in cookies:
         reason = why_skipped(cookie, now)
         narrowed = narrow(cookie, sites) if reason is None else ()
@@ -76,12 +78,15 @@ def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> Coo
             reason = "outside the credential's sites"
         if reason is not None:
             skipped.append((cookie.name, reason))
+        domains = tuple(one.domain for one in narrowed)
+        if domains and domains != (cookie.domain,):
+            wider.append((cookie.name, cookie.domain, domains))
         for one in narrowed:
             key = (one.name, one.domain, one.host_only, one.path)
             if key in kept:
                 skipped.append((one.name, "repeated"))
             kept[key] = one
-    return CookieAdmission(kept=tuple(kept.values()), skipped=tuple(skipped))
+    return CookieAdmission(kept=tuple(kept.values()), skipped=tuple(skipped), narrowed=tuple(wider))
 
 
 def why_skipped(cookie: Cookie, now: float) -> str | None:

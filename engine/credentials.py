@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -15,12 +14,12 @@ from .hosts import is_public_suffix, registrable_domain
 from .origins import host_of_origin
 from .records import Record
 from .secret import Secret
-from .session_files import read_session
-from .sessions import OriginHeader, OriginStorage, Session
+from .session_files import read_session, read_session_file
+from .session_reading import Reading
+from .sessions import Narrowed, OriginHeader, OriginStorage, Session, Skipped
 from .urls import host_of
 
 MAX_NAME_LENGTH = 200
-MAX_FILE_BYTES = 10_000_000
 OUTSIDE = "outside the credential's sites"
 
 
@@ -30,7 +29,18 @@ class Admission(Record, frozen=True, kw_only=True):
     cookies: tuple[Cookie, ...] = ()  # narrowed to the sites
     headers: tuple[OriginHeader, ...] = ()
     storages: tuple[OriginStorage, ...] = ()
-    skipped: tuple[tuple[str, str], ...] = ()  # name and reason
+    skipped: tuple[Skipped, ...] = ()
+    narrowed: tuple[Narrowed, ...] = ()  # kept for fewer hosts than they were for
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of the session can be used."""
+        return not (self.cookies or self.headers or self.storages)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many parts of each kind can be used."""
+        return {"cookies": len(self.cookies), "headers": len(self.headers), "storages": len(self.storages)}
 
 
 class Credential(Session, frozen=True, kw_only=True):
@@ -54,39 +64,72 @@ class Credential(Session, frozen=True, kw_only=True):
                 raise CredentialError(f"a secret of credential {self.auth_id!r} has no name; give it one")
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str], *, auth_id: str, sites: Sequence[str] = ()) -> Credential:
-        """Read a session from cookies.txt, Playwright's ``storage_state`` or a browser extension's JSON.
+    def from_file(
+        cls, path: str | os.PathLike[str], *, auth_id: str, sites: Sequence[str] = (), host: str | None = None
+    ) -> Credential:
+        """Read a session from a file, whatever format it has; docs/howto/cookies.md lists them.
 
-        Without *sites* it is for the sites that its parts name. Raises ``CredentialFormatError`` and
+        Without *sites* it is for the sites that the format or its parts name. Cookies that name no domain, as those of
+        a ``Cookie`` header, are for *host*, else for each of the sites. Raises ``CredentialFormatError`` and
         ``CredentialError``. Cookies that have expired are read too; ``admitted`` tells them apart.
         """
         check_auth_id(auth_id)
-        named = tuple(dict.fromkeys(map(checked_site, sites)))
+        named = checked_sites(sites)
         try:
-            session = read_session(_text_of(Path(path)), source=str(path))
+            reading = read_session_file(path, sites=named, host=host)
         except CredentialError as error:  # without the frames that it passed: their variables hold what was read
             raise error.with_traceback(None) from None
-        return cls(auth_id=auth_id, sites=named or sites_of(session), **msgspec.structs.asdict(session))
+        return credential_of(reading, auth_id=auth_id, sites=named)
+
+    @classmethod
+    def from_text(cls, text: str, *, auth_id: str, sites: Sequence[str] = (), host: str | None = None) -> Credential:
+        """Read a session as ``from_file`` does, from a text, such as a curl command that was copied."""
+        check_auth_id(auth_id)
+        named = checked_sites(sites)
+        reading = read_session(text, source="the text", sites=named, host=host)
+        return credential_of(reading, auth_id=auth_id, sites=named)
 
     def covers(self, host: str) -> bool:
         """Return whether the session may go to *host*, which has no port."""
         return covers(self.sites, host)
 
-    def admitted(self, now: float) -> Admission:
-        """Return what can be used now; raises ``CredentialFormatError`` when there is nothing, nor a secret."""
+    def examined(self, now: float) -> Admission:
+        """Return what can be used now and why not the rest; it may be nothing."""
         found = admit(self.cookies, sites=self.sites, now=now)
         headers = tuple(one for one in self.headers if self.covers(host_of_origin(one.origin)))
         storages = tuple(one for one in self.storages if self.covers(host_of_origin(one.origin)))
-        outside = [f"header {one.name} for {one.origin}" for one in self.headers if one not in headers]
-        outside += [f"storage of {one.origin}" for one in self.storages if one not in storages]
-        skipped = (*found.skipped, *((name, OUTSIDE) for name in outside))
-        if not (found.kept or headers or storages or self.secrets):
-            reasons = sorted({reason for _, reason in skipped}) or ["it is empty"]
+        outside = [("header", f"{one.name} for {one.origin}") for one in self.headers if one not in headers]
+        outside += [("storage", one.origin) for one in self.storages if one not in storages]
+        return Admission(
+            cookies=found.kept,
+            headers=headers,
+            storages=storages,
+            skipped=(
+                *(Skipped(kind="cookie", name=name, reason=reason) for name, reason in found.skipped),
+                *(Skipped(kind=kind, name=name, reason=OUTSIDE) for kind, name in outside),
+            ),
+            narrowed=tuple(Narrowed(name=name, domain=domain, sites=to) for name, domain, to in found.narrowed),
+        )
+
+    def admitted(self, now: float) -> Admission:
+        """Return what can be used now; raises ``CredentialFormatError`` when there is nothing, nor a secret."""
+        admission = self.examined(now)
+        if admission.is_empty and not self.secrets:
+            reasons = sorted({one.reason for one in admission.skipped}) or ["it is empty"]
+            is_mixed = self.headers or self.storages
+            count = len(self.cookies) + len(self.headers) + len(self.storages)
             raise CredentialFormatError(
-                f"credential {self.auth_id!r}: none of its {len(self.cookies)} cookies can be used"
+                f"credential {self.auth_id!r}: none of its {count} {'parts' if is_mixed else 'cookies'} can be used"
                 f" ({', '.join(reasons)}); log in again in your browser and export them once more"
             )
-        return Admission(cookies=found.kept, headers=headers, storages=storages, skipped=skipped)
+        return admission
+
+
+def credential_of(reading: Reading, *, auth_id: str, sites: Sequence[str]) -> Credential:
+    """Return what was read under a name; without *sites* for those that the format or the parts name."""
+    parts = {name: getattr(reading, name) for name in Session.__struct_fields__}
+    named = sites or checked_sites(reading.sites) or sites_of(reading)
+    return Credential(auth_id=auth_id, sites=tuple(named), **parts)
 
 
 def covers(sites: Sequence[str], host: str) -> bool:
@@ -122,13 +165,19 @@ def checked_site(site: str) -> str:
     return host
 
 
+def checked_sites(sites: Sequence[str]) -> tuple[str, ...]:
+    """Return sites in their canonical form, each once; raises ``CredentialError``."""
+    return tuple(dict.fromkeys(map(checked_site, sites)))
+
+
 def sites_of(session: Session) -> tuple[str, ...]:
     """Return the sites that the parts of *session* are of: the registrable domain of each, or the host without one.
 
     A public suffix is nobody's site, so that a cookie of one has none.
     """
     hosts = {cookie.domain for cookie in session.cookies}
-    hosts |= {host_of_origin(one.origin) for one in (*session.headers, *session.storages)}
+    origins = {*(one.origin for one in session.headers), *(one.origin for one in session.storages)}
+    hosts |= set(map(host_of_origin, origins))
     return tuple(sorted({registrable_domain(host) for host in hosts if not is_public_suffix(host)}))
 
 
@@ -175,19 +224,3 @@ def _secret_from(_type: type, value: object) -> Secret:
     if not isinstance(value, str):
         raise TypeError("expected a text")  # msgspec makes a ValidationError of it
     return Secret(value)
-
-
-def _text_of(path: Path) -> str:
-    asked = f"asked to read a session from {path}"
-    try:
-        with path.expanduser().open("rb") as opened:
-            content = opened.read(MAX_FILE_BYTES + 1)  # a pipe and a device have no size to ask for
-        if len(content) > MAX_FILE_BYTES:
-            raise CredentialFormatError(f"{asked}, found more than {MAX_FILE_BYTES:,} bytes; name a cookies file")
-        return content.decode("utf-8-sig")
-    except RuntimeError:  # of expanduser
-        raise CredentialFormatError(f"{asked}, found no user of that name; check the path") from None
-    except OSError as error:
-        raise CredentialFormatError(f"{asked}, found {error.strerror}; check the path and its rights") from error
-    except UnicodeDecodeError:
-        raise CredentialFormatError(f"{asked}, found no text; export the cookies as cookies.txt or JSON") from None

@@ -6,6 +6,7 @@ Each part knows where it belongs: a cookie its domain, a header and a storage th
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 
 import msgspec
@@ -51,7 +52,9 @@ class OriginHeader(Record, frozen=True, kw_only=True):
         del password  # a traceback may show the variables of its frames
         if ":" in user:
             raise CredentialError("a user name of HTTP's Basic login has no colon, found one")
-        return cls(origin=origin, name="Authorization", value=_basic(user, secret))
+        with contextlib.suppress(UnicodeEncodeError):  # it holds the password, so nothing is raised from it
+            return cls(origin=origin, name="Authorization", value=_basic(user, secret))
+        raise CredentialError("a login of HTTP's Basic is Unicode, found characters that are no Unicode")
 
     @classmethod
     def bearer(cls, origin: str, *, token: Secret | str) -> OriginHeader:
@@ -91,6 +94,22 @@ def _is_value(value: Secret) -> bool:
 def _basic(user: str, password: Secret) -> Secret:
     """Return the value of a Basic header."""
     return Secret(f"Basic {base64.b64encode(f'{user}:{password.reveal()}'.encode()).decode()}")
+
+
+class Skipped(Record, frozen=True, kw_only=True):
+    """A part of a session that is not used, and why; nothing of its value."""
+
+    kind: str  # cookie, header, storage, or host for all that belongs to one
+    name: str  # a storage's is its origin
+    reason: str
+
+
+class Narrowed(Record, frozen=True, kw_only=True):
+    """A cookie of a parent domain that is used for the sites alone."""
+
+    name: str
+    domain: str  # where it came from
+    sites: tuple[str, ...]  # where it goes
 
 
 def check_is_canonical(origin: str) -> None:
