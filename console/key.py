@@ -30,7 +30,7 @@ class Keys(NamedTuple):
     current: Key
 
 
-@click.group()
+@click.group(short_help="Show the key of the stored sessions, and change it.")
 def key() -> None:
     """Name the key of the stored sessions, and put another in its place.
 
@@ -43,7 +43,7 @@ def key() -> None:
     """
 
 
-@key.command()
+@key.command(short_help="Show which keys there are, and what each seals.")
 @database_option
 @json_option
 @pass_terminal
@@ -62,7 +62,7 @@ def show(terminal: Terminal, database: Path, as_json: bool) -> int:
     return Exit.DONE
 
 
-@key.command()
+@key.command(short_help="Make a new key in FILE.")
 @click.argument("file", type=FileName())
 @pass_terminal
 def new(terminal: Terminal, file: Path) -> int:

@@ -64,6 +64,7 @@ def test_commands_stand_in_the_order_of_use(capsys: pytest.CaptureFixture[str]) 
         "crawl",
         "run",
         "auth",
+        "key",
         "jobs",
         "job",
         "logs",

@@ -25,13 +25,17 @@ from rich.traceback import Traceback
 
 import bequest.actors
 import bequest.engine
-from bequest.actors.browser_messages import Fill, Login
+from bequest.actors.browser_messages import Fill, FillCode, Login
 from bequest.engine.cookies import Cookie, CookieAdmission
 from bequest.engine.credentials import Admission, Contents, Credential, encode_credential
 from bequest.engine.errors import CredentialError
+from bequest.engine.original_payload import Token
 from bequest.engine.records import Record
+from bequest.engine.renewals import Renewal
 from bequest.engine.secret import Secret
+from bequest.engine.session_reading import Reading
 from bequest.engine.sessions import OriginHeader, OriginStorage, Session
+from bequest.engine.totp import Totp
 
 CANARY = "canary-value"
 
@@ -175,6 +179,11 @@ HOLDING += [
     Admission(**SESSION),
     Contents(**SESSION, secrets={"password": secret()}),
     Credential(auth_id="wiki", sites=("wiki.example",), **SESSION, secrets={"password": secret()}),
+    Reading(**SESSION, form="cookies.txt"),
+    Renewal(credential=Credential(auth_id="wiki", sites=("wiki.example",), **SESSION)),
+    Token(name="access", value=secret(), kinds=frozenset({"bearer"}), area=None),
+    Totp(seed=secret()),
+    FillCode(selector="input", totp=Totp(seed=secret())),
 ]
 
 
