@@ -13,12 +13,13 @@ from .actors.health import EngineState, Health
 from .actors.job_context import JobContext
 from .actors.job_handle import JobHandle
 from .actors.kinds import Kind
+from .actors.rotation import Rotation
 from .actors.schedules_handle import Schedules
 from .actors.system import Engine
 from .engine.backup_file import BackupProgress
 from .engine.clock import Clock, SystemClock
-from .engine.cookies import Admission, Cookie
-from .engine.credentials import Credential
+from .engine.cookies import Cookie
+from .engine.credentials import Admission, Credential
 from .engine.definition_files import read_definition
 from .engine.definitions import AuthPolicy, Definition
 from .engine.errors import (
@@ -66,9 +67,12 @@ from .engine.events import Event, EventsMissed, JobMoved
 from .engine.filters import JobFilter
 from .engine.fire_times import Cron, Interval
 from .engine.integrity import Finding
-from .engine.keys import Key, KeyFile
+from .engine.key_files import KeyFile
+from .engine.keyring_key import KeyringKey
+from .engine.keys import Key
 from .engine.limits import Rate
 from .engine.log_queries import LogLine
+from .engine.login_steps import LoginStep
 from .engine.pauses import Pause, PauseScope
 from .engine.prune_queries import Prunable
 from .engine.queries import FailureCause, JobView
@@ -90,11 +94,14 @@ from .engine.records import (
     State,
     StoredDocument,
 )
+from .engine.renewals import LoginReport
 from .engine.retention import Keep, Retention
 from .engine.retries import Discard, Retry, Snooze
 from .engine.run_status import RunStatus
 from .engine.schedules import CatchUp, Overlap, Schedule, Span
 from .engine.secret import Secret
+from .engine.session_checks import SessionCheck
+from .engine.sessions import Narrowed, OriginHeader, OriginStorage, Session, Skipped
 from .engine.steps import Step
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -160,6 +167,7 @@ __all__ = [
     "KeyNeededError",
     "KeyScope",
     "KeyTakenError",
+    "KeyringKey",
     "Kind",
     "KindCounts",
     "LeaseLostError",
@@ -168,11 +176,16 @@ __all__ = [
     "LogLevelError",
     "LogLine",
     "LoginFailedError",
+    "LoginReport",
+    "LoginStep",
     "MetadataError",
+    "Narrowed",
     "NewJob",
     "NewerDatabaseError",
     "OnClash",
     "OnFailure",
+    "OriginHeader",
+    "OriginStorage",
     "Overlap",
     "OwnStep",
     "PageError",
@@ -184,6 +197,7 @@ __all__ = [
     "Retention",
     "RetentionError",
     "Retry",
+    "Rotation",
     "Run",
     "RunStatus",
     "Schedule",
@@ -191,6 +205,9 @@ __all__ = [
     "Schedules",
     "SealError",
     "Secret",
+    "Session",
+    "SessionCheck",
+    "Skipped",
     "Snooze",
     "Span",
     "State",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -59,8 +60,11 @@ class Chromium:
     async def launch(cls, executable: Path, guard: Guard) -> Chromium:
         """Start the Chromium at *executable*; raises ``BrowserNotFoundError`` when it does not start.
 
-        The sandbox is on unless the user is root, for whom Chromium has none.
+        The sandbox is on unless the user is root, for whom Chromium has none; the log says so once.
         """
+        is_root = os.geteuid() == 0
+        if is_root:
+            warn_of_root()
         driver = await start_driver()
         try:
             async with asyncio.timeout(LAUNCH_TIMEOUT_S):
@@ -68,7 +72,7 @@ class Chromium:
                     executable_path=executable,
                     args=FLAGS,
                     proxy=proxy(guard.strict_port),
-                    chromium_sandbox=os.geteuid() != 0,
+                    chromium_sandbox=not is_root,
                     handle_sigint=False,
                 )
                 chromium = cls(driver, browser, guard)
@@ -121,6 +125,12 @@ class Chromium:
         processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
         self._pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), None)
         await session.detach()
+
+
+@functools.cache
+def warn_of_root() -> None:
+    """Say once that the browser has no sandbox."""
+    logger.warning("the browser has no sandbox, because it runs as root; run it as a user of its own")
 
 
 async def start_driver() -> Playwright:

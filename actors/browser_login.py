@@ -1,39 +1,43 @@
-"""Owns the scripted login: steps taken in a context of their own, whose cookies are the session."""
+"""Owns the scripted login: steps taken in a context of their own, and what that holds then is the session."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
+from ..engine.clock import Clock
 from ..engine.errors import LoginFailedError
+from ..engine.sessions import Session
 from .browser_failures import is_fetchable, net_error, place
-from .browser_messages import Click, Fill, Goto, LoginStep, WaitFor
+from .browser_messages import BrowserStep, Click, Fill, FillCode, Goto, Login, WaitFor
+from .browser_session import read_session
+from .fresh_codes import fresh_code
 
 GRACE_S = 2.0  # for the browser to say itself that a step timed out
 
 
-async def log_in(context: BrowserContext, steps: Sequence[LoginStep], timeout_s: float) -> None:
-    """Take the *steps* in a new tab of *context*.
+async def log_in(context: BrowserContext, message: Login, clock: Clock) -> Session:
+    """Take the steps in a new tab of *context* and return all that it holds then.
 
     Raises ``LoginFailedError`` naming the step's number, kind and selector (of a URL host and path), never a value:
     what the browser says of a failed step can quote it, so none of that is passed on.
     """
-    deadline = asyncio.get_running_loop().time() + timeout_s
+    deadline = asyncio.get_running_loop().time() + message.timeout_s
     page = await context.new_page()
-    for number, step in enumerate(steps, 1):
+    for number, step in enumerate(message.steps, 1):
         left_s = max(0.001, deadline - asyncio.get_running_loop().time())
         page.set_default_timeout(left_s * 1000)
         try:
             async with asyncio.timeout(left_s + GRACE_S):
-                await take(step, page)
+                await take(step, page, clock)
         except (Error, TimeoutError) as error:
             raise LoginFailedError(f"login step {number}, {described(step)}: {found(error)}") from None
+    return await read_session(context, (page,))
 
 
-async def take(step: LoginStep, page: Page) -> None:
+async def take(step: BrowserStep, page: Page, clock: Clock) -> None:
     """Take one step."""
     match step:
         case Goto(url=url) if is_fetchable(url):
@@ -42,18 +46,22 @@ async def take(step: LoginStep, page: Page) -> None:
             raise Error("not a URL with http or https and a host")
         case Fill(selector=selector, value=value):
             await page.fill(selector, value.reveal())
+        case FillCode(selector=selector, totp=totp):
+            await page.wait_for_selector(selector)  # so that no code grows old in waiting for its field
+            code = await fresh_code(totp, clock)
+            await page.fill(selector, code.reveal())
         case Click(selector=selector):
             await page.click(selector)
         case WaitFor(selector=selector):
             await page.wait_for_selector(selector)
 
 
-def described(step: LoginStep) -> str:
+def described(step: BrowserStep) -> str:
     """Return the kind of *step* and its selector or place."""
     match step:
         case Goto(url=url):
             return f"goto {place(url)}"
-        case Fill(selector=selector):
+        case Fill(selector=selector) | FillCode(selector=selector):
             return f"fill {selector!r}"
         case Click(selector=selector):
             return f"click {selector!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..engine.pages import PageRequest
 from ..engine.records import Record
 from ..engine.secret import Secret
+from ..engine.totp import Totp
 
 ANSWER_SLACK_S = 60.0  # an answer comes within the message's own timeout and this: a launch, and what is tidied first
 
@@ -28,6 +29,13 @@ class Fill(Record, frozen=True, kw_only=True):
     value: Secret
 
 
+class FillCode(Record, frozen=True, kw_only=True):
+    """Type the code of this moment into the field that the selector finds."""
+
+    selector: str
+    totp: Totp
+
+
 class Click(Record, frozen=True, kw_only=True):
     """Click what the selector finds."""
 
@@ -40,16 +48,19 @@ class WaitFor(Record, frozen=True, kw_only=True):
     selector: str
 
 
-LoginStep = Goto | Fill | Click | WaitFor
+BrowserStep = Goto | Fill | FillCode | Click | WaitFor
 
 
 class Login(Record, frozen=True, kw_only=True):
-    """Take the steps in a context of their own; answered with all its cookies, or a ``LoginFailedError``.
+    """Take the steps in a context of their own; answered with the ``Session`` left, or a ``LoginFailedError``.
+
+    The session has all that the context holds, of whatever site; ``renewed`` in ``engine.renewals`` takes from it what
+    a credential's sites may have.
 
     The last step should be a ``WaitFor`` of something that only a session shows: a click does not wait for what it
     sets off.
     """
 
-    steps: tuple[LoginStep, ...]
+    steps: tuple[BrowserStep, ...]
     allow_private: bool = False
     timeout_s: float = 60.0  # for all steps together

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, Error
 
 from ..engine.clock import Clock
-from ..engine.cookies import Cookie, from_playwright
 from ..engine.credentials import Credential
 from ..engine.errors import BrowserError, BrowserNotFoundError, PageError
 from ..engine.pages import PageRequest, PageSnapshot
 from ..engine.records import SealedCredential
+from ..engine.sessions import Session
 from .browser_context import SessionContext
 from .browser_cookies import inject
 from .browser_failures import is_fetchable, kind_of, page_error
@@ -80,13 +80,12 @@ class BrowserService:
                 await asyncio.sleep(STOP_SLACK_S)  # a stop cancels this, and then the page is not to blame
             raise
 
-    async def log_in(self, message: Login) -> tuple[Cookie, ...]:
-        """Take the steps in a context of their own and return all its cookies; raises ``LoginFailedError``."""
+    async def log_in(self, message: Login) -> Session:
+        """Take the steps in a context of their own and return all that it holds then; raises ``LoginFailedError``."""
         try:
             context = await self._fresh_context(allow_private=message.allow_private)
             try:
-                await log_in(context, message.steps, message.timeout_s)
-                return tuple(from_playwright(cookie) for cookie in await self._promptly(context.cookies()))
+                return await log_in(context, message, self._clock)
             finally:
                 await quietly(context.close())
         except Error as error:

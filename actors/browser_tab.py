@@ -15,11 +15,13 @@ import msgspec
 from playwright.async_api import CDPSession, Error, Page, Request, Response
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
+from ..engine.errors import PageError
 from ..engine.login_pages import LOGIN_FACTS_JS
 from ..engine.pages import LoginFormFacts, PageSnapshot
 from ..engine.records import Record
 from .browser_failures import EMPTY_BODY, THROUGH_GUARD, kind_of, net_error, page_error
 from .browser_leaving import LeavingWatch
+from .browser_size import SizeWatch
 
 MAX_NAVIGATIONS = 50  # of one tab, then its renderer has grown
 MAX_HTML_CHARACTERS = 20_000_000
@@ -65,13 +67,14 @@ class Tab:
         self._is_hung = False
         self._navigations = 0
         self._watch = LeavingWatch(session)
+        self._size = SizeWatch(session, self._give_up)
         session.on("Page.windowOpen", self._on_window_open)
 
     @classmethod
     async def attach(cls, page: Page, host: str) -> Tab:
         """Make a tab for *host* of a new page."""
         tab = cls(page, await page.context.new_cdp_session(page), host)
-        await tab._watch.enable()
+        await asyncio.gather(tab._watch.enable(), tab._size.enable())
         return tab
 
     async def read(self, url: str, *, timeout_s: float, why_refused: WhyRefused) -> PageSnapshot:
@@ -89,7 +92,11 @@ class Tab:
             if isinstance(error, PlaywrightTimeoutError):
                 raise page_error("timeout", url) from None
             raise
-        except Error as error:
+        except (Error, PageError) as error:
+            if self._size.is_passed:
+                raise page_error("too_large", url) from None
+            if isinstance(error, PageError):
+                raise
             raise page_error(kind_of(error.message), url) from None
         finally:
             is_elsewhere = host_of(self._page.url) != self.host
@@ -111,11 +118,15 @@ class Tab:
 
     def _on_window_open(self, _event: object) -> None:
         """Give the tab up: the window shares its renderer, and whatever spins there holds up the next page too."""
+        self._give_up()
+
+    def _give_up(self) -> None:
         self.is_spent = self._is_hung = True
 
     async def _navigate_and_read(self, url: str, timeout_s: float, why_refused: WhyRefused) -> PageSnapshot:
         self._navigations += 1
         self._watch.begin()
+        self._size.begin()
         try:
             response = await self._page.goto(url, wait_until="domcontentloaded", timeout=(timeout_s + 1) * 1000)
         except PlaywrightTimeoutError:

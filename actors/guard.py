@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
@@ -26,6 +27,7 @@ HANDSHAKE_TIMEOUT_S = 10.0
 LOOKUP_TIMEOUT_S = 10.0
 DIAL_TIMEOUT_S = 10.0  # for each address
 FLUSH_TIMEOUT_S = 10.0
+MAX_CONNECTION_BYTES = 1_000_000_000  # from the far side; one that sends more has no end
 CHUNK_BYTES = 65_536  # held per direction of a connection, besides what the transport buffers
 REFUSALS_KEPT = 512
 
@@ -169,18 +171,30 @@ async def dial_first(addresses: Sequence[Address], port: int) -> Stream:
 
 
 async def pipe_both_ways(one: Stream, other: Stream) -> None:
-    """Copy bytes in both directions until both have ended; raises ``OSError`` when one breaks, which ends the other."""
+    """Copy bytes in both directions until both have ended.
+
+    Raises ``OSError`` when one breaks or *other* has sent more than it may, which ends both.
+    """
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(copy_until_end(one[0], other[1]))
-            group.create_task(copy_until_end(other[0], one[1]))
+            group.create_task(copy_until_end(other[0], one[1], at_most=MAX_CONNECTION_BYTES))
     except* OSError as broken:
         raise ConnectionResetError("one side of the connection broke") from broken
 
 
-async def copy_until_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy until the reader's end and pass the end on, with the other direction left open (half-close)."""
+async def copy_until_end(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, at_most: float = math.inf
+) -> None:
+    """Copy until the reader's end and pass the end on, with the other direction left open (half-close).
+
+    Raises ``ConnectionAbortedError`` once more than *at_most* bytes have come.
+    """
+    count = 0
     while chunk := await reader.read(CHUNK_BYTES):
+        count += len(chunk)
+        if count > at_most:
+            raise ConnectionAbortedError("the far side sends without end")
         writer.write(chunk)
         await writer.drain()
     if writer.can_write_eof():

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
 
 from ..engine.clock import Clock
-from ..engine.credentials import Credential
-from ..engine.errors import CredentialNeededError, DeadlineError, KeyNeededError
+from ..engine.credentials import Credential, checked_site
+from ..engine.errors import (
+    CredentialNeededError,
+    CredentialNotFoundError,
+    DeadlineError,
+    DefinitionError,
+    KeyNeededError,
+)
 from ..engine.keys import KeySource
+from ..engine.login_steps import LoginStep, login_faults
 from ..engine.queries import FailureCause
 from ..engine.records import Counts, CredentialEntry, SealedCredential, State, StoredDocument
+from ..engine.renewals import LoginReport, renewed
 from ..engine.run_status import RunStatus
+from ..engine.sessions import Session
 from ..engine.vault import Vault
 from .address import Address
+from .browser_messages import Login
 from .credential_messages import GetCredential, GetCredentialVersion, ListCredentials, PutCredential, RemoveCredential
 from .job_handle import FOREVER_S, JobHandle
+from .login_script import browser_steps
 from .query_messages import ListDocuments, ListFailureCauses
+from .rotation import Rotation, rotate
 from .standing_messages import AwaitChange, AwaitSettled
 
 PAGE_OF_DOCUMENTS = 100
@@ -75,8 +89,16 @@ class Run(JobHandle[None]):
 class Credentials:
     """The stored credentials of an engine; what is secret of them is sealed and opened here or in the browser alone."""
 
-    def __init__(self, manager: Address, key: KeySource | None, clock: Clock, database_id: str) -> None:
+    def __init__(
+        self,
+        manager: Address,
+        key: KeySource | None,
+        clock: Clock,
+        database_id: str,
+        log_in: Callable[[Login], Session],
+    ) -> None:
         self._manager = manager
+        self._log_in = log_in
         self._key = key
         self._clock = clock
         self._database_id = database_id
@@ -93,6 +115,53 @@ class Credentials:
         woken: int = self._manager.ask(PutCredential(sealed=sealed))
         return woken
 
+    def renew(self, auth_id: str, session: Session, *, sites: Sequence[str] = ()) -> LoginReport:
+        """Put *session* in the place of the stored one, whose secrets and headers stay; durable on return.
+
+        Without *sites* it is for those that the stored one is for. What *session* holds for other sites is dropped and
+        named. Raises ``LoginFailedError`` when nothing is left then, and ``CredentialNotFoundError`` where there is
+        neither a credential nor a site.
+        """
+        credential = self.for_sites(auth_id, sites)
+        renewal = renewed(credential, session, now=self._clock.now())
+        woken = self.put(renewal.credential)
+        return LoginReport(
+            sites=renewal.credential.sites,
+            cookies=len(renewal.credential.cookies),
+            storages=len(renewal.credential.storages),
+            skipped=renewal.skipped,
+            woken=woken,
+        )
+
+    def log_in(
+        self, auth_id: str, steps: Sequence[LoginStep], *, allow_private: bool = False, timeout_s: float = 60.0
+    ) -> LoginReport:
+        """Take the *steps* with the credential's secrets and store the session that they leave; durable on return.
+
+        Raises ``CredentialNotFoundError``, ``DefinitionError`` for steps that are none, and ``LoginFailedError``; then
+        what was stored is as it was.
+        """
+        for fault in login_faults("steps", steps):
+            raise DefinitionError(fault)
+        secrets = self.for_sites(auth_id).secrets
+        login = Login(steps=browser_steps(steps, secrets), allow_private=allow_private, timeout_s=timeout_s)
+        return self.renew(auth_id, self._log_in(login))
+
+    def for_sites(self, auth_id: str, sites: Sequence[str] = ()) -> Credential:
+        """Return the stored credential, for other *sites* where some are named, or a new and empty one for those.
+
+        Raises ``CredentialNotFoundError`` where there is neither a credential nor a site.
+        """
+        named = tuple(dict.fromkeys(map(checked_site, sites)))
+        stored = self.get(auth_id)
+        if stored is not None:
+            return msgspec.structs.replace(stored, sites=named or stored.sites)
+        if not named:
+            raise CredentialNotFoundError(
+                f"asked for credential {auth_id!r}, found none; name the sites that it is to be for"
+            )
+        return Credential(auth_id=auth_id, sites=named)
+
     def get(self, auth_id: str) -> Credential | None:
         """Return a credential, opened, or None; raises ``KeyNeededError`` and ``SealError``."""
         sealed: SealedCredential | None = self._manager.ask(GetCredential(auth_id=auth_id))
@@ -106,6 +175,14 @@ class Credentials:
     def remove(self, auth_id: str) -> None:
         """Remove a credential; raises ``CredentialNotFoundError``."""
         self._manager.ask(RemoveCredential(auth_id=auth_id))
+
+    def rotate(self) -> Rotation:
+        """Seal with the newest key what a former one has sealed, all or none, and leave no byte of that in the file.
+
+        Durable on return; may be done again, also after a crash. The file is written anew, which takes its time and
+        its size on the disk. Raises ``KeyNeededError``, and ``SealError`` where a credential does not open.
+        """
+        return rotate(self._manager, self.vault())
 
     def vault(self) -> Vault:
         """Return the vault with the engine's key; raises ``KeyNeededError`` and ``KeyFileError``."""

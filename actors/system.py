@@ -232,7 +232,7 @@ class Engine(JobInterface, Housekeeping):
         return Schedules(self.manager, self._reader, self._kinds, self._clock, self._start_crawlers)
 
     def log_in(self, message: Any) -> Any:
-        """Have the browser take the steps of a ``Login`` and return the cookies; raises ``LoginFailedError``."""
+        """Have the browser take the steps of a ``Login`` and return the ``Session``; raises ``LoginFailedError``."""
         from .browser_messages import ANSWER_SLACK_S
 
         self._check_running()
@@ -263,7 +263,7 @@ class Engine(JobInterface, Housekeeping):
         alarm = self._alarm = Alarm(self._clock, self._ring)
         with store.group():
             database_id = store.queries.database_id()
-        self._credentials = Credentials(self.manager, self._key, self._clock, database_id)
+        self._credentials = Credentials(self.manager, self._key, self._clock, database_id, self.log_in)
 
         def start_manager() -> pykka.ActorRef[Any]:
             return ManagerActor.start(

@@ -10,14 +10,14 @@ import msgspec
 from ..actors.system import Engine
 from ..engine.clock import SystemClock
 from ..engine.cookies import Cookie
-from ..engine.credentials import Credential
 from ..engine.errors import CredentialNotFoundError, SealError
 from ..engine.records import SealedCredential
-from ..engine.vault import Vault
-from .options import FileName, advised, database_option, json_option
+from ..engine.vault import Vault, other_key
+from .auth_report import lines_of_parts, parts_as_json
+from .options import advised, database_option, json_option
 from .reading import reading
 from .terminal import Exit, Terminal, pass_terminal
-from .words import counted, moment
+from .words import moment
 
 
 @click.group()
@@ -31,36 +31,6 @@ def auth() -> None:
     bequest auth add wiki cookies.txt --site wiki.example
     bequest crawl https://wiki.example/ --auth wiki
     """
-
-
-@auth.command(short_help="Store a session; pages that wait for it are due again.")
-@click.argument("name")
-@click.argument("file", type=FileName())
-@click.option("--site", "sites", multiple=True, required=True, metavar="HOST", help="Where it goes; may be repeated.")
-@database_option
-@pass_terminal
-def add(terminal: Terminal, name: str, file: Path, sites: tuple[str, ...], database: Path) -> int:
-    """Store the session in FILE under NAME; pages that wait for it are due again.
-
-    FILE is a cookies.txt, Playwright's storage_state or a browser extension's
-    JSON. The session goes to HOST and the hosts under it, and nowhere else.
-
-    \b
-    bequest auth add wiki cookies.txt --site wiki.example
-    """
-    credential = Credential.from_file(file, auth_id=name, sites=sites)
-    admission = credential.admitted(SystemClock().now())
-    terminal.key.check(database)
-    with Engine(database, key=terminal.key, resume=False) as engine:
-        announce_key(terminal)
-        woken = engine.credentials.put(credential)
-    kept = counted(len(admission.kept), "cookie")
-    terminal.print(f"stored {name}: {kept} for {', '.join(credential.sites)}")
-    for cookie, reason in admission.skipped:
-        terminal.print(f"skipped {cookie}: {reason}", indent=2)
-    if woken:
-        terminal.print(f"{counted(woken, 'page')} waited for it; give the command of the run again to go on", indent=2)
-    return Exit.DONE
 
 
 @auth.command("list")
@@ -94,7 +64,7 @@ def list_(terminal: Terminal, database: Path, as_json: bool) -> int:
 @json_option
 @pass_terminal
 def show(terminal: Terminal, name: str, database: Path, as_json: bool) -> int:
-    """Show the cookies of a session: names, domains and expiry."""
+    """Show what is in a session: names, places and expiry, and no value."""
     with reading(database) as queries:
         sealed, database_id = queries.credential(name), queries.database_id()
     if sealed is None:
@@ -105,12 +75,18 @@ def show(terminal: Terminal, name: str, database: Path, as_json: bool) -> int:
     credential = Vault(terminal.key(), database_id).open(sealed)
     if as_json:
         cookies = [{"name": one.name, "domain": one.domain, "expires": one.expires} for one in credential.cookies]
-        terminal.json({"name": name, "sites": credential.sites, "cookies": cookies})
+        parts = parts_as_json(credential.headers, credential.storages)
+        secrets = sorted(credential.secrets)
+        terminal.json({"name": name, "sites": credential.sites, "cookies": cookies, **parts, "secrets": secrets})
         return Exit.DONE
     terminal.print(f"{name}, for {', '.join(credential.sites)} and the hosts under them")
     now = SystemClock().now()
     rows = ((cookie.name, cookie.domain, expiry(cookie, now)) for cookie in credential.cookies)
     terminal.table(("cookie", "domain", "expires (UTC)"), rows)
+    for line in lines_of_parts(credential.headers, credential.storages):
+        terminal.print(line)
+    if credential.secrets:
+        terminal.print(f"secrets for its login: {', '.join(sorted(credential.secrets))}")
     return Exit.DONE
 
 
@@ -138,11 +114,8 @@ def announce_key(terminal: Terminal) -> None:
 def check_key(terminal: Terminal, sealed: SealedCredential) -> None:
     """Raise ``SealError`` for a key that does not open *sealed*, and ``KeyFileError`` for one that is not there."""
     key = terminal.key()
-    if key.id != sealed.key_id:
-        raise SealError(
-            f"credential {sealed.auth_id!r} is sealed with key {sealed.key_id}, found key {key.id} from"
-            f" {terminal.key.where}; use the key that it was stored with, or store it again with `bequest auth add`"
-        )
+    if sealed.key_id not in key.ids:
+        raise SealError(f"credential {sealed.auth_id!r} is {other_key(sealed.key_id, key.ids, terminal.key.where)}")
 
 
 def expiry(cookie: Cookie, now: float) -> str:

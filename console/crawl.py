@@ -28,7 +28,7 @@ EXITS = "Exit code: 0 completed, 1 failed or stalled, 2 bad arguments, 130 Ctrl-
 @click.command(short_help="Crawl from URL... and keep each page as Markdown.", epilog=EXITS)
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @database_option
-@click.option("--cookies", metavar="FILE", type=FileName(), help="Log in with the cookies of this file.")
+@click.option("--cookies", metavar="FILE", type=FileName(), help="Log in with the session in this file.")
 @click.option("--auth", "auth_id", metavar="NAME", help="Log in with a stored session; see `bequest auth`.")
 @click.option(
     "--max-pages", metavar="N", type=int, default=DEFAULTS.max_pages, show_default=True, help="Fetch at most N pages."
@@ -71,7 +71,7 @@ def crawl(  # noqa: PLR0913 - one parameter for each option
     if cookies is not None:
         defined(urls, auth_id=None, **options)  # a bad argument is said before the file is looked at
         auth_id = host_of(urls[0])
-        credential = Credential.from_file(cookies, auth_id=auth_id, sites=(registrable_domain(auth_id),))
+        credential = Credential.from_file(cookies, auth_id=auth_id, sites=(registrable_domain(auth_id),), host=auth_id)
         credential.admitted(SystemClock().now())
     order = Order(
         definition=defined(urls, auth_id=auth_id, **options),

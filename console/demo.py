@@ -95,10 +95,10 @@ def keep_session(engine: Engine, site: LoginSite) -> None:
         Click(selector="button[type=submit]"),
         WaitFor(selector="a[href='/logout']"),
     )
-    cookies = engine.log_in(Login(steps=steps, allow_private=True))
-    if not cookies:
+    session = engine.log_in(Login(steps=steps, allow_private=True))
+    if not session.cookies:
         raise BequestError("the login left no cookie; the demo cannot go on")
-    engine.credentials.put(Credential(auth_id=AUTH_ID, sites=(host_of(site.url),), cookies=cookies))
+    engine.credentials.put(Credential(auth_id=AUTH_ID, sites=(host_of(site.url),), cookies=session.cookies))
 
 
 def crawl(terminal: Terminal, engine: Engine, site: LoginSite, database: Path, *, auth_id: str | None) -> RunStatus:

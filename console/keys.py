@@ -1,4 +1,4 @@
-"""Owns where the command line finds its key: a file that is named, a variable, or a file of the user's own.
+"""Owns where the command line finds its key: a named file, a variable, systemd's folder, or a file of the user's own.
 
 The library reads no environment; this does, once, and takes ``BEQUEST_KEY`` out of it before any process starts, or the
 browser would inherit it (I16).
@@ -12,10 +12,13 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 from ..engine.errors import KeyFileError
-from ..engine.keys import Key, KeyFile, KeySource
+from ..engine.key_files import KeyFile
+from ..engine.keys import Key, KeySource
 
 FILE_VARIABLE = "BEQUEST_KEY_FILE"
 VARIABLE = "BEQUEST_KEY"
+FOLDER_VARIABLE = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), LoadCredential=
+NAME_IN_FOLDER = "bequest-key"
 
 
 class ConsoleKey:
@@ -24,15 +27,19 @@ class ConsoleKey:
     def __init__(self, environment: MutableMapping[str, str]) -> None:
         text = environment.pop(VARIABLE, None)
         file = environment.get(FILE_VARIABLE)
+        handed = _handed_over(environment)
         self._source: KeySource
         self._own: KeyFile | None = None
+        self.file: KeyFile | None = None  # where another key may be put
         if file:
-            named = KeyFile(file)
+            self.file = named = KeyFile(file)
             self._source, self.where = (lambda: _named(named)), f"{named.path} ({FILE_VARIABLE})"
         elif text:
             self._source, self.where = (lambda: _decoded(text)), VARIABLE
+        elif handed is not None:
+            self._source, self.where = handed, f"{handed.path} ({FOLDER_VARIABLE})"
         else:
-            self._source = self._own = KeyFile(own_folder(environment) / "key")
+            self._source = self.file = self._own = KeyFile(own_folder(environment) / "key")
             self.where = str(self._own.path)
 
     def __call__(self) -> Key:
@@ -82,6 +89,13 @@ def own_folder(environment: MutableMapping[str, str]) -> Path:
     named = environment.get("XDG_CONFIG_HOME", "")
     base = Path(named) if named.startswith("/") else Path.home() / ".config"
     return base / "bequest"
+
+
+def _handed_over(environment: MutableMapping[str, str]) -> KeyFile | None:
+    """Return the key that systemd hands a service, if any."""
+    folder = environment.get(FOLDER_VARIABLE, "")
+    path = Path(folder) / NAME_IN_FOLDER
+    return KeyFile(path) if folder and os.path.lexists(path) else None
 
 
 def _named(file: KeyFile) -> Key:

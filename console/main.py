@@ -14,10 +14,13 @@ from click.exceptions import NoArgsIsHelpError
 
 from ..engine.errors import BequestError
 from .auth import auth
+from .auth_add import add, check
+from .auth_login import login, renew, secret
 from .crawl import crawl, run
 from .demo import demo
 from .housekeeping import backup, integrity, prune
 from .inspect import job, jobs, logs
+from .key import key
 from .keys import ConsoleKey
 from .setup import browser, doctor
 from .signals import StoppedBySignalError, exit_status, stop_in_order
@@ -44,8 +47,10 @@ def commands() -> None:
     """
 
 
-for command in (demo, crawl, run, auth, jobs, job, logs, backup, prune, integrity, browser, doctor):
+for command in (demo, crawl, run, auth, key, jobs, job, logs, backup, prune, integrity, browser, doctor):
     commands.add_command(command)
+for command in (add, check, login, renew, secret):
+    auth.add_command(command)
 
 
 def main() -> None:

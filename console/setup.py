@@ -120,12 +120,12 @@ def look_at_database(terminal: Terminal, database: Path) -> Iterator[Finding]:
 def look_at_seals(terminal: Terminal, entries: list[CredentialEntry]) -> Iterator[Finding]:
     """Yield each session that this invocation's key does not open."""
     try:
-        key_id = terminal.key().id
+        key_ids = terminal.key().ids
     except KeyFileError:
-        key_id = None
+        key_ids = ()
     for entry in entries:
-        if entry.key_id != key_id:
-            found = "there is none" if key_id is None else f"this is {key_id}"
+        if entry.key_id not in key_ids:
+            found = f"this is {', '.join(key_ids)}" if key_ids else "there is none"
             text = f"session {entry.auth_id} is sealed with key {entry.key_id}, {found}; use its key, or store it again"
             yield Finding(False, text)
 

@@ -142,6 +142,11 @@ def console_on(stream: Stream) -> Console:
     return Console(file=cast(IO[str], stream), highlight=False, soft_wrap=not stream.isatty())
 
 
+def is_terminal() -> bool:
+    """Return whether somebody can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def exit_code(error: BequestError) -> Exit:
     """Return how the process ends after *error*."""
     is_setup = isinstance(error, SETUP_ERRORS) and not isinstance(error, CredentialNeededError)

@@ -41,11 +41,12 @@ class Cookie(Record, frozen=True, kw_only=True):
     partition_key: str | None = None  # the top-level site that it was set under; such cookies are kept and not sent
 
 
-class Admission(Record, frozen=True, kw_only=True):
-    """Which cookies of a session may be used, and why the others may not."""
+class CookieAdmission(Record, frozen=True, kw_only=True):
+    """Which cookies may be used, and why the others may not."""
 
     kept: tuple[Cookie, ...]
     skipped: tuple[tuple[str, str], ...]  # name and reason
+    narrowed: tuple[tuple[str, str, tuple[str, ...]], ...] = ()  # name, the domain that it had, and the sites
 
 
 def read_host(text: str) -> str:
@@ -61,7 +62,7 @@ def domain_matches(host: str, domain: str) -> bool:
     return host == domain or (_has_subdomains(domain) and host.endswith(f".{domain}") and not is_ip_address(host))
 
 
-def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> Admission:
+def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> CookieAdmission:
     """Return what of *cookies* may be used for *sites*, each narrowed to them; of two alike the last is kept.
 
     A cookie of a parent domain (``.example.com`` for the site ``www.example.com``) becomes one of the site. Alike are
@@ -69,6 +70,7 @@ def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> Adm
     """
     kept: dict[tuple[str, str, bool, str], Cookie] = {}
     skipped: list[tuple[str, str]] = []
+    wider: list[tuple[str, str, tuple[str, ...]]] = []
     for cookie in cookies:
         reason = why_skipped(cookie, now)
         narrowed = narrow(cookie, sites) if reason is None else ()
@@ -76,12 +78,15 @@ def admit(cookies: Sequence[Cookie], *, sites: Sequence[str], now: float) -> Adm
             reason = "outside the credential's sites"
         if reason is not None:
             skipped.append((cookie.name, reason))
+        domains = tuple(one.domain for one in narrowed)
+        if domains and domains != (cookie.domain,):
+            wider.append((cookie.name, cookie.domain, domains))
         for one in narrowed:
             key = (one.name, one.domain, one.host_only, one.path)
             if key in kept:
                 skipped.append((one.name, "repeated"))
             kept[key] = one
-    return Admission(kept=tuple(kept.values()), skipped=tuple(skipped))
+    return CookieAdmission(kept=tuple(kept.values()), skipped=tuple(skipped), narrowed=tuple(wider))
 
 
 def why_skipped(cookie: Cookie, now: float) -> str | None:

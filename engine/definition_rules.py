@@ -107,11 +107,38 @@ def _faults(fields: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: expected {EXPECTED[key]}, found {shown(fields[key])}"
     if fields["auth_policy"] == "require" and fields["auth_id"] is None:
         yield f"auth_policy: expected {EXPECTED['auth_policy']}, found 'require' and no auth_id"
+    if fields["login"] and fields["auth_id"] is None:
+        yield "login: expected an auth_id beside it, whose secrets it types, found none"
     for key, fault_of in _INNER_RULES.items():
         for inner_key, inner in _inner_values(key, fields[key]):
             found = fault_of(inner)
             if found is not None:
                 yield f"{inner_key}: expected {_EXPECTED_INSIDE[key]}, found {found}"
+
+
+def table_faults(value: object, record: type[object], expected: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a table of optional texts, or with a *record* of them, each with its key.
+
+    *expected* says of each key what its text is; nothing of a text is quoted, for it may be a secret's.
+    """
+    fields = value
+    if isinstance(value, record):
+        fields = {name: getattr(value, name) for name in expected}
+    if not isinstance(fields, dict):
+        yield "", f"expected a table, found {shown(value)}"
+        return
+    for name, text in fields.items():
+        if name not in expected:
+            near = difflib.get_close_matches(str(name), expected, n=1)
+            yield (
+                f".{_bare(name)}",
+                f"unknown key; did you mean {near[0]}?" if near else f"unknown key; the keys are {', '.join(expected)}",
+            )
+        elif text is not None and not (isinstance(text, str) and text.strip() and is_unicode(text)):
+            yield (
+                f".{name}",
+                f"expected {expected[name]}, found {'an empty text' if isinstance(text, str) else shown(text)}",
+            )
 
 
 def _inner_values(key: str, value: object) -> Iterator[tuple[str, object]]:
@@ -144,11 +171,11 @@ _RULES: Mapping[str, Callable[[Any], bool]] = {
     "page_timeout_s": lambda seconds: 0 < seconds <= MAX_PAGE_TIMEOUT_S,
     "max_attempts": lambda attempts: 1 <= attempts <= MAX_INTEGER,
     "timeout_s": lambda seconds: seconds is None or 0 < seconds < math.inf,
-    "labels": lambda labels: all(_is_unicode(name) for name in labels),
+    "labels": lambda labels: all(is_unicode(name) for name in labels),
 }
 
 
-def _url_fault(url: str) -> str | None:
+def url_fault(url: str) -> str | None:
     """Return what *url* is instead of a URL to start from, never quoting more of it than its scheme."""
     if not url.isprintable() or any(character.isspace() for character in url):
         return "one with white space or control characters"
@@ -166,8 +193,9 @@ def _url_fault(url: str) -> str | None:
     return "one without a host" if not parts.hostname else "one with port 0" if port_is_wrong else None
 
 
-def _pattern_fault(pattern: str) -> str | None:
-    if not _is_unicode(pattern):
+def pattern_fault(pattern: str) -> str | None:
+    """Return why *pattern* is no regular expression, or None."""
+    if not is_unicode(pattern):
         return "characters that are not Unicode"
     try:
         re.compile(pattern)
@@ -178,20 +206,20 @@ def _pattern_fault(pattern: str) -> str | None:
 
 def _label_fault(label: object) -> str | None:
     if isinstance(label, str):
-        return None if _is_unicode(label) else "characters that are not Unicode"
+        return None if is_unicode(label) else "characters that are not Unicode"
     if isinstance(label, float):
         return None if math.isfinite(label) else shown(label)
     return shown(label) if isinstance(label, int) and abs(label) > MAX_INTEGER else None
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Whether *text* can be encoded: half of a surrogate pair cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 _INNER_RULES: Mapping[str, Callable[[Any], str | None]] = {
-    "start_urls": _url_fault,
-    "include": _pattern_fault,
-    "exclude": _pattern_fault,
+    "start_urls": url_fault,
+    "include": pattern_fault,
+    "exclude": pattern_fault,
     "labels": _label_fault,
 }

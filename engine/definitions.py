@@ -16,13 +16,16 @@ import msgspec
 
 from . import definition_rules as rules
 from .errors import DefinitionError, UrlError
+from .login_steps import LoginStep, login_faults
 from .records import Record
+from .session_checks import SessionCheck, session_check_faults
 from .steps import CRAWL, STEP_LISTS, Step, step_faults
 from .urls import canonical_url
 
 Scope = Literal["site", "host", "any"]
 Label = str | int | float | bool | None
 Steps = Sequence[Step | Mapping[str, Any]]
+NESTED = {**dict.fromkeys(STEP_LISTS, step_faults), "login": login_faults, "session_check": session_check_faults}
 
 
 class AuthPolicy(enum.StrEnum):
@@ -39,6 +42,8 @@ class Definition(Record, frozen=True, kw_only=True):
     start_urls: tuple[str, ...] = ()  # the seeds, depth 0; of a definition that has no steps
     auth_id: str | None = None  # of the stored session to crawl with; None is anonymous
     auth_policy: AuthPolicy | None = None  # None: require once auth_id is named, else degrade
+    login: tuple[LoginStep, ...] = ()  # how to log in, with the secrets of that credential; () only a person can
+    session_check: SessionCheck | None = None  # what tells a page with a session from one without
     max_pages: int = 100  # exact for the run
     max_depth: int = 3  # links followed from a seed
     include: tuple[str, ...] = ()  # regular expressions; a link must match one of them, if there are any
@@ -99,6 +104,8 @@ class CrawlOptions(TypedDict, total=False):
 
     auth_id: str | None
     auth_policy: AuthPolicy | Literal["require", "degrade"] | None
+    login: Sequence[LoginStep | Mapping[str, Any]]
+    session_check: SessionCheck | Mapping[str, Any] | None
     max_pages: int
     max_depth: int
     include: Sequence[str]
@@ -147,7 +154,7 @@ def check(definition: Definition, *, source: str | None = None) -> None:
             f"asked for a run of a {type(given).__name__}; give a Definition, or read_definition(...)"
         )
     fault = (
-        rules.first_fault(msgspec.structs.asdict(definition)) or _unreadable_url(definition) or _bad_step(definition)
+        rules.first_fault(msgspec.structs.asdict(definition)) or _unreadable_url(definition) or _bad_part(definition)
     )
     if fault is not None:
         source = source or f"definition {rules.shown(definition.name)}"
@@ -163,11 +170,12 @@ def _unreadable_url(definition: Definition) -> str | None:
     return None
 
 
-def _bad_step(definition: Definition) -> str | None:
+def _bad_part(definition: Definition) -> str | None:
+    for key, faults in NESTED.items():
+        for fault in faults(key, getattr(definition, key)):
+            return fault
     for key in STEP_LISTS:
         steps: tuple[Step, ...] = getattr(definition, key)
-        for fault in step_faults(key, steps):
-            return fault
         for index, step in enumerate(steps):
             if step.kind == CRAWL:
                 try:
@@ -188,8 +196,8 @@ def definition_digest(definition: Definition) -> str:
 
 
 def _converted(source: str, field: msgspec.structs.FieldInfo, value: Any) -> Any:  # Any: decoded from outside
-    if field.name in STEP_LISTS:
-        for fault in step_faults(field.name, value):
+    if field.name in NESTED:
+        for fault in NESTED[field.name](field.name, value):
             raise DefinitionError(f"{source}: {fault}")
     try:
         return msgspec.convert(value, field.type)

@@ -40,6 +40,9 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled or copied; pass the sealed record and open it where it is used")
 
+    def __getstate__(self) -> NoReturn:
+        self.__reduce__()  # object's own would give the value
+
 
 def _bytes_of(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")  # an error of encoding would hold the value

@@ -33,6 +33,7 @@ from .owner import OwnerLock
 from .parent_store import ParentStore
 from .prune_store import PruneStore
 from .queries import Queries
+from .rotation_store import RotationStore
 from .schedule_store import ScheduleStore
 from .stat_store import StatStore
 
@@ -56,6 +57,7 @@ class Store:
         self.schedules = ScheduleStore(database, self.changes, self.jobs, self.claims)
         self.definitions = DefinitionStore(database)
         self.credentials = CredentialStore(database, self.changes)
+        self.rotation = RotationStore(database, self.credentials)
         self.queries = Queries(database)
         self.prunes = PruneStore(database, self.changes)
         self.backups = BackupStore(database)

@@ -1,12 +1,14 @@
 """Owns ``LoginSite``: a small wiki behind a login, served on loopback for the demo and for tests.
 
-Whoever is not logged in is sent to the login form, whatever they ask for. The site writes down each request that it
+Whoever is not logged in is sent to the login form, whatever they ask for; after the password it may ask for the code
+of an authenticator app. The site writes down each request that it
 saw, so that a test can ask the server, not the crawler, whether the session was there. Following the logout link
 ends the session, as it does elsewhere.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
 import secrets
 import threading
@@ -15,10 +17,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ..engine.clock import Clock, SystemClock
 from ..engine.records import Record
+from ..engine.secret import Secret
+from ..engine.totp import Totp
 from . import login_site_pages as html
 from .login_site_server import Answer, Asked, SiteServer
 
 SESSION_COOKIE = "handbook_session"
+HALFWAY_COOKIE = "handbook_halfway"  # of whoever knew the password, and not yet the code
 FLAKY_FAILURES = 2  # what /flaky answers with 503 in one session before it works
 
 
@@ -33,10 +38,17 @@ class RequestSeen(Record, frozen=True, kw_only=True):
 class LoginSite:
     """A wiki of *pages* articles behind a login; serves while the ``with`` block runs, leaves no thread behind.
 
-    *has_flaky_page* adds a page that answers 503 twice in each session before it works.
+    *has_flaky_page* adds a page that answers 503 twice in each session before it works; with *asks_for_code* a login
+    needs a code of ``totp_seed`` too, each of which works once.
     """
 
-    def __init__(self, *, pages: int = 12, has_flaky_page: bool = False, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, pages: int = 12, has_flaky_page: bool = False, asks_for_code: bool = False, clock: Clock | None = None
+    ) -> None:
+        self.totp_seed = base64.b32encode(secrets.token_bytes(20)).decode()
+        self._asks_for_code = asks_for_code
+        self._halfway: set[str] = set()
+        self._used_codes: set[str] = set()
         self.username = "keeper"
         self.password = secrets.token_urlsafe(12)
         self.article_paths = tuple(f"/articles/{number}" for number in range(1, pages + 1))
@@ -86,6 +98,8 @@ class LoginSite:
             return Answer(body=html.STYLE, content_type="text/css", cache_control="max-age=3600")
         if target.path == "/login":
             return self._log_in(asked) if asked.method == "POST" else _login_form(target.query)
+        if target.path == "/login/code":
+            return self._take_code(asked) if asked.method == "POST" else Answer(body=html.code_page(is_refused=False))
         if session is None:
             return Answer(status=302, location="/login?" + urlencode({"next": asked.target}))
         if asked.method == "POST":
@@ -111,8 +125,29 @@ class LoginSite:
         is_right &= hmac.compare_digest(given[1].encode(), self.password.encode())
         if not is_right:
             return Answer(body=html.login_page(next_target=_local(given[2]), is_refused=True))
+        if self._asks_for_code:
+            halfway = secrets.token_urlsafe(24)
+            self._halfway.add(halfway)
+            cookie = f"{HALFWAY_COOKIE}={halfway}; Path=/login; HttpOnly; SameSite=Lax"
+            return Answer(status=303, location="/login/code", set_cookie=cookie)
+        return self._let_in(_local(given[2]))
+
+    def _take_code(self, asked: Asked) -> Answer:
+        halfway = asked.cookies.get(HALFWAY_COOKIE, "")
+        given = parse_qs(asked.body).get("code", [""])[0]
+        with self._lock:
+            if halfway not in self._halfway:
+                return Answer(status=303, location="/login")
+            is_right = Totp.read(Secret(self.totp_seed)).code(self._clock.now()) == Secret(given)
+            if not is_right or given in self._used_codes:
+                return Answer(body=html.code_page(is_refused=True))
+            self._used_codes.add(given)
+            self._halfway.discard(halfway)
+        return self._let_in("/")
+
+    def _let_in(self, target: str) -> Answer:
         cookie = f"{SESSION_COOKIE}={self.new_session()}; Path=/; HttpOnly; SameSite=Lax"
-        return Answer(status=303, location=_local(given[2]), set_cookie=cookie)
+        return Answer(status=303, location=target, set_cookie=cookie)
 
     def _log_out(self, session: str) -> Answer:
         with self._lock:

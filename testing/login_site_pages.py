@@ -70,6 +70,20 @@ def login_page(*, next_target: str, is_refused: bool) -> str:
     return _document("Log in", main, css_class="card")
 
 
+def code_page(*, is_refused: bool) -> str:
+    """Return the form for the code of an authenticator app."""
+    refusal = '<p class="wrong" role="alert">That code does not work (any more).</p>' if is_refused else ""
+    main = f"""<h1>One more step</h1>
+<p class="lead">Your authenticator app shows six digits.</p>
+{refusal}
+<form method="post" action="/login/code">
+<label for="code">Code</label>
+<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" required autofocus>
+<button type="submit">Verify</button>
+</form>"""
+    return _document("One more step", main, css_class="card")
+
+
 class Wiki(Record, frozen=True, kw_only=True):
     """The pages that only somebody logged in gets to see, each as a whole HTML document."""
 

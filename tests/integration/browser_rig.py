@@ -13,7 +13,8 @@ import pykka
 
 from bequest.actors.address import Address
 from bequest.actors.browser import BrowserActor
-from bequest.actors.browser_messages import FetchPage, Login, LoginStep
+from bequest.actors.browser_messages import BrowserStep, FetchPage, Login
+from bequest.actors.guard import LookUp
 from bequest.actors.name_lookup import Address as IpAddress
 from bequest.actors.name_lookup import look_up
 from bequest.actors.supervisor import Supervisor
@@ -23,6 +24,7 @@ from bequest.engine.credentials import Credential
 from bequest.engine.keys import Key
 from bequest.engine.pages import PageRequest, PageSnapshot
 from bequest.engine.records import SealedCredential
+from bequest.engine.sessions import Session
 from bequest.engine.vault import Vault
 
 ANSWER_TIMEOUT_S = 60.0
@@ -31,12 +33,20 @@ ANSWER_TIMEOUT_S = 60.0
 class Rig:
     """A browser actor with its supervisor; names under ``.example`` lead to 127.0.0.1."""
 
-    def __init__(self, *, executable: str | None = None, tabs: int = 4, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        executable: str | None = None,
+        tabs: int = 4,
+        clock: Clock | None = None,
+        look_up_name: LookUp | None = None,
+    ) -> None:
         self.vault = Vault(Key.generate(), "the database of this test")
         self.browser = Address("browser")
         self._executable = executable
         self._tabs = tabs
         self._clock = clock or SystemClock()
+        self._look_up = look_up_name or look_up_example
         self._supervisor = Supervisor(self._clock)
 
     def __enter__(self) -> Rig:
@@ -49,7 +59,7 @@ class Rig:
                 self._clock,
                 self._executable,
                 tabs_per_context=self._tabs,
-                look_up_name=look_up_example,
+                look_up_name=self._look_up,
             ),
         )
         return self
@@ -86,16 +96,16 @@ class Rig:
         snapshot: PageSnapshot = self.browser.ask(FetchPage(request=request), timeout_s=ANSWER_TIMEOUT_S)
         return snapshot
 
-    def read_later(self, url: str, *, timeout_s: float = 20.0) -> pykka.Future[Any]:
+    def read_later(self, url: str, *, allow_private: bool = True, timeout_s: float = 20.0) -> pykka.Future[Any]:
         """Begin to read *url* and return the future of the answer."""
-        request = PageRequest(url=url, allow_private=True, timeout_s=timeout_s)
+        request = PageRequest(url=url, allow_private=allow_private, timeout_s=timeout_s)
         return self.browser.ask_later(FetchPage(request=request))
 
-    def log_in(self, *steps: LoginStep, allow_private: bool = True, timeout_s: float = 20.0) -> tuple[Cookie, ...]:
-        """Take the steps of a login and return its cookies."""
+    def log_in(self, *steps: BrowserStep, allow_private: bool = True, timeout_s: float = 20.0) -> Session:
+        """Take the steps of a login and return its session."""
         message = Login(steps=steps, allow_private=allow_private, timeout_s=timeout_s)
-        cookies: tuple[Cookie, ...] = self.browser.ask(message, timeout_s=ANSWER_TIMEOUT_S)
-        return cookies
+        session: Session = self.browser.ask(message, timeout_s=ANSWER_TIMEOUT_S)
+        return session
 
 
 async def look_up_example(host: str, port: int) -> list[IpAddress]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from loopback_site import Answer, Request, Serve, Site
@@ -30,3 +35,27 @@ def closed_port() -> int:
         bound.bind(("127.0.0.1", 0))
         port: int = bound.getsockname()[1]
     return port
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """Give a screen that nobody looks at, as the variable DISPLAY names it."""
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [shutil.which("Xvfb") or "Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        pass_fds=(writing,),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        os.close(writing)
+        with os.fdopen(reading) as told:
+            number = told.readline().strip()  # once it listens
+        yield f":{number}"
+        server.terminate()
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Give a folder for temporary files with a path that is short enough for Chromium's socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

@@ -11,7 +11,7 @@ import pytest
 from browser_rig import Rig
 from loopback_site import Answer, Serve, Site
 
-from bequest.actors.browser_messages import Click, Fill, Goto, LoginStep, WaitFor
+from bequest.actors.browser_messages import BrowserStep, Click, Fill, Goto, WaitFor
 from bequest.engine.cookies import Cookie
 from bequest.engine.errors import LoginFailedError, SealError
 from bequest.engine.keys import Key
@@ -213,7 +213,7 @@ def test_many_pages_at_once_share_one_context_of_a_credential(rig: Rig, serve: S
 def test_login_leaves_cookies_that_work(rig: Rig) -> None:
     """Through the real form, the cookies of a login are a session; nothing of it stays for anonymous pages."""
     with LoginSite() as wiki:
-        cookies = rig.log_in(*steps(wiki, wiki.password))
+        cookies = rig.log_in(*steps(wiki, wiki.password)).cookies
         sealed = rig.seal(*cookies, auth_id="logged in", sites=["127.0.0.1"])
         article = wiki.url + "articles/1"
 
@@ -228,6 +228,28 @@ def test_login_leaves_cookies_that_work(rig: Rig) -> None:
     assert session == [True, False]
 
 
+def test_login_leaves_storages_and_the_user_agent(rig: Rig, serve: Serve) -> None:
+    """What scripts kept is read of every origin, what is of the tab only of the page that the login ends on."""
+    script = """<script>
+        localStorage.local = 'a'; sessionStorage.tab = 'b';
+        const opening = indexedDB.open('base', 1);
+        opening.onupgradeneeded = () => opening.result.createObjectStore('store').put('c', 'key');
+        opening.onsuccess = () => { document.body.innerHTML = '<b>done</b>' };
+    </script>"""
+    site = serve(lambda _: Answer(f"<body>{script}"))
+    first, last = site.url("/", "sso.example"), site.url("/", "wiki.example")
+
+    session = rig.log_in(Goto(url=first), WaitFor(selector="b"), Goto(url=last), WaitFor(selector="b"))
+
+    found = {one.origin: one for one in session.storages}
+    assert set(found) == {first.rstrip("/"), last.rstrip("/")}
+    assert all(one.local == {"local": Secret("a")} for one in found.values())
+    assert [one.session for one in found.values() if one.session] == [{"tab": Secret("b")}]
+    assert found[last.rstrip("/")].session
+    assert all(one.indexed_db is not None and "base" in one.indexed_db.reveal() for one in found.values())
+    assert "Mozilla" in (session.user_agent or "")
+
+
 ALL_STEPS_S = 10.0  # the deadline of a whole login: a slow machine must reach the step that fails before it ends
 
 
@@ -235,7 +257,7 @@ def test_login_that_fails_names_the_step_and_no_value(rig: Rig) -> None:
     """The error of a failed login says which step, and shows neither what was typed nor a query."""
     with LoginSite() as wiki:
         good = steps(wiki, CANARY)
-        failing: dict[str, tuple[LoginStep, ...]] = {
+        failing: dict[str, tuple[BrowserStep, ...]] = {
             "step 5, wait for 'a[href=\"/logout\"]'": good,
             "step 2, fill '#nowhere'": (good[0], Fill(selector="#nowhere", value=Secret(CANARY)), *good[2:]),
             "step 2, fill 'h1'": (good[0], Fill(selector="h1", value=Secret(CANARY)), *good[2:]),
@@ -264,7 +286,7 @@ def test_login_obeys_the_egress_policy(rig: Rig) -> None:
         assert wiki.requests == ()
 
 
-def steps(wiki: LoginSite, password: str) -> tuple[LoginStep, ...]:
+def steps(wiki: LoginSite, password: str) -> tuple[BrowserStep, ...]:
     """Return the steps that a person takes to log in."""
     return (
         Goto(url=wiki.url),

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import json
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import canary_rig
 import pytest
-from loopback_site import Answer, Request, Serve
+from canary_rig import CANARY, Members, Watch, files_under, hits
+from loopback_site import Serve
 from programs import DEADLINE_S, CommandLine, Ended
 
 from bequest import Key
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
-CANARY = "Kanarienvogel-47c1e0b9d2f6"
 ROOT = Path(__file__).parents[2]
 NOT_OURS = {"build", "dist", "__pycache__"}
 NAMES = {"bequest.db", "bequest.db-wal", "bequest.db-shm", "bequest.db.lock", "out.jsonl", "debug.log"}
@@ -30,94 +27,6 @@ logging.basicConfig(level=logging.DEBUG, filename="debug.log")
 from bequest.console.main import main
 main()
 """
-LOGIN = "<form method=post><input name=username><input type=password name=password><button>Log in</button></form>"
-
-
-class Watch:
-    """Reads the command line and the environment of every process that starts while it looks."""
-
-    def __init__(self) -> None:
-        self.seen: set[tuple[bytes, bytes]] = set()
-        self._former = set(process_ids())
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._is_over.wait(0.01):
-            for pid in set(process_ids()) - self._former:
-                folder = Path(f"/proc/{pid}")
-                with contextlib.suppress(OSError):  # it has ended
-                    command, environment = ((folder / name).read_bytes() for name in ("cmdline", "environ"))
-                    if (folder / "cmdline").read_bytes() == command:  # else another program has taken its place
-                        self.seen.add((command, environment))
-
-
-class Members:
-    """A site that shows its pages to the holder of the session alone, and holds one of them back when told to."""
-
-    def __init__(self) -> None:
-        self.session = CANARY
-        self.admitted = 0
-        self.is_held = threading.Event()
-        self.is_free = threading.Event()
-        self.is_free.set()
-
-    def __call__(self, request: Request) -> Answer:
-        """Answer."""
-        head = "<link rel=icon href='data:,'>"
-        if f"sid={self.session}" not in request.cookies:
-            return Answer(head + LOGIN)
-        self.admitted += 1
-        if request.path == "/missing":
-            return Answer("none", 404)
-        if request.path == "/held":
-            self.is_held.set()
-            self.is_free.wait(DEADLINE_S)
-        return Answer(f"{head}<title>Inside</title><p>content</p><a href='/two'>2</a><a href='/missing'>3</a>")
-
-
-def process_ids() -> Iterator[int]:
-    """Yield the ids of all processes."""
-    return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
-
-
-def spellings(secret: str) -> list[bytes]:
-    """Return how *secret* may be written: as it is, in UTF-16, in hexadecimal, and in base64 at each offset."""
-    plain = secret.encode()
-    shifted = [base64.b64encode(b"x" * shift + plain)[4 if shift else 0 : -4] for shift in range(3)]
-    return [plain, secret.encode("utf-16-le"), plain.hex().encode(), *shifted]
-
-
-def hits(secret: str, contents: dict[str, bytes]) -> list[str]:
-    """Return the places that hold *secret* in any spelling."""
-    return [place for place, content in contents.items() if any(one in content for one in spellings(secret))]
-
-
-def files_under(*folders: Path) -> dict[str, bytes]:
-    """Return all files under *folders* with their contents."""
-    found: dict[str, bytes] = {}
-    for path in (path for folder in folders for path in folder.rglob("*")):
-        try:
-            if path.is_file():
-                found[str(path)] = path.read_bytes()
-        except OSError:  # a temporary file of a browser that is at work
-            continue
-    return found
-
-
-@pytest.fixture
-def temporary() -> Iterator[Path]:
-    """Give a folder for temporary files with a path that is short enough for Chromium's socket."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
 
 
 @pytest.fixture
@@ -199,7 +108,7 @@ def test_secret_is_found_nowhere(bequest: CommandLine, serve: Serve, tmp_path: P
 
 
 def test_secret_is_written_in_no_other_file_of_the_project() -> None:
-    """The canary stands in this file alone, so that a hit elsewhere would be a leak."""
+    """The canary stands in one file alone, so that a hit elsewhere would be a leak."""
     folders = [path for path in ROOT.iterdir() if path.is_dir() and path.name not in NOT_OURS]
     ours = [path for path in folders if not path.name.startswith(".") or path.name == ".ci"]
     files = [path for path in ROOT.iterdir() if path.is_file()] + [
@@ -210,4 +119,4 @@ def test_secret_is_written_in_no_other_file_of_the_project() -> None:
         path for path in files if path.suffix != ".pyc" and path.is_file() and CANARY.encode() in path.read_bytes()
     ]
 
-    assert found == [Path(__file__)]
+    assert found == [Path(canary_rig.__file__)]

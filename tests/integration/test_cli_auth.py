@@ -32,9 +32,12 @@ def test_add_says_what_it_kept_and_why_not_the_rest(bequest: CommandLine) -> Non
 
     assert ended.code == 0, ended
     assert ended.out.splitlines() == [
+        "state.json: Playwright's storage_state, for 127.0.0.1",
+        "  kept cookie sid: 127.0.0.1, with the session",
+        "  kept cookie kept: 127.0.0.1, until 2096-10-02 07:06 (UTC)",
+        "  skipped cookie old: expired",
+        "  skipped cookie ad: outside the credential's sites",
         "stored wiki: 2 cookies for 127.0.0.1",
-        "  skipped old: expired",
-        "  skipped ad: outside the credential's sites",
     ]
 
 

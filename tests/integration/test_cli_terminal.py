@@ -24,8 +24,13 @@ def bequest(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def on_terminal(bequest: CommandLine, *arguments: str, columns: int = 80, **environment: str) -> tuple[int, str]:
-    """Run a command on a terminal of that width; return its exit code and all that the terminal was sent."""
+def on_terminal(
+    bequest: CommandLine, *arguments: str, columns: int = 80, typed: str = "", **environment: str
+) -> tuple[int, str]:
+    """Run a command on a terminal of that width; return its exit code and all that the terminal was sent.
+
+    *typed* is typed once the command asks for something, with a colon and a space.
+    """
     controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, columns))
     kept = {name: value for name, value in bequest.environment.items() if name != "COLUMNS"}
@@ -43,6 +48,9 @@ def on_terminal(bequest: CommandLine, *arguments: str, columns: int = 80, **envi
     try:
         while chunk := os.read(controller, 65536):
             sent += chunk
+            if typed and sent.endswith(b": "):
+                os.write(controller, typed.encode())
+                typed = ""
     except OSError:  # how Linux says that nobody is at the other end
         pass
     os.close(controller)
@@ -80,6 +88,16 @@ def test_crawl_on_a_terminal_is_live_and_leaves_its_summary(bequest: CommandLine
     assert ("━" in plain) is (columns == 80)
     assert " ".join(left.split()).endswith("run 1 completed: 12 pages stored in bequest.db")
     assert max(len(line.rpartition("\r")[2]) for line in left.splitlines()) <= columns
+
+
+def test_header_that_is_asked_for_is_not_shown(bequest: CommandLine) -> None:
+    """What is typed for a header shows nowhere on the terminal, and is stored (I16)."""
+    code, sent = on_terminal(bequest, "auth", "add", "api", "--bearer", "https://api.example", typed="opensesame\n")
+
+    assert code == 0, sent
+    assert "bearer token for https://api.example: " in sent
+    assert "stored api: 1 header for api.example" in sent
+    assert "opensesame" not in sent
 
 
 def test_terminal_without_colours_gets_none(bequest: CommandLine, serve: Serve) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bequest.actors import guard as guard_module
 from bequest.actors.guard import Guard, LookUp
 from bequest.actors.name_lookup import Address, look_up
 
@@ -105,6 +106,27 @@ def test_guard_passes_loopback_on_the_private_port_with_half_close(host: str) ->
             assert code == 0
             assert answer == b"HELLO" * 100_000
             writer.close()
+
+    run(main)
+
+
+def test_guard_ends_a_connection_whose_far_side_sends_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many bytes from the far side the connection is ended; what the client sends is not counted."""
+    monkeypatch.setattr(guard_module, "MAX_CONNECTION_BYTES", 300_000)
+
+    async def main() -> None:
+        async with guarded() as (guard, target):
+            received = {}
+            for sent in (300_000, 300_001):
+                _, reader, writer = await ask(guard.private_port, "127.0.0.1", target)
+                writer.write(b"a" * sent)
+                writer.write_eof()
+                with contextlib.suppress(ConnectionError):
+                    received[sent] = len(await reader.read(-1))
+                writer.close()
+
+            assert received[300_000] == 300_000
+            assert received.get(300_001, 0) < 300_001
 
     run(main)
 

@@ -26,12 +26,16 @@ from bequest import (
     Key,
     KeyFile,
     LogEntry,
+    Narrowed,
+    OriginHeader,
+    OriginStorage,
     Overlap,
     PageError,
     Run,
     RunStatus,
     Schedule,
     Secret,
+    Skipped,
     State,
     Step,
     StoredDocument,
@@ -103,6 +107,16 @@ def keep_sessions(engine: Engine) -> None:
     cookie = Cookie(name="sid", value=Secret("x"), domain="wiki.example", host_only=True)
     credential = Credential(auth_id="wiki", sites=("wiki.example",), cookies=(cookie,))
     assert_type(credential.admitted(0.0), Admission)
+    pasted = Credential.from_text("curl https://wiki.example/ -b sid=x", auth_id="wiki", sites=["wiki.example"])
+    assert_type(pasted.examined(0.0).counts, dict[str, int])
+    assert_type(pasted.examined(0.0).skipped, tuple[Skipped, ...])
+    assert_type(pasted.examined(0.0).narrowed, tuple[Narrowed, ...])
+    Credential.from_file(Path("request.txt"), auth_id="wiki", sites=("wiki.example",), host="www.wiki.example")
+    bearer = OriginHeader.bearer("https://wiki.example", token="x")
+    assert_type(bearer, OriginHeader)
+    basic = OriginHeader.basic("https://wiki.example", user="ada", password=Secret("x"))
+    storage = OriginStorage(origin="https://wiki.example", local={"a": Secret("x")}, indexed_db=Secret("[]"))
+    Credential(auth_id="api", sites=("wiki.example",), headers=(bearer, basic), storages=(storage,))
     assert_type(engine.credentials.list(), list[CredentialEntry])
     assert_type(engine.credentials.get("wiki"), Credential | None)
     engine.credentials.remove("wiki")

@@ -5,7 +5,7 @@ A line that one of them takes makes its comment an unused one, and that is an er
 
 from __future__ import annotations
 
-from bequest import Credential, Definition, Engine, KeyFile, Run, Secret
+from bequest import Credential, Definition, Engine, KeyFile, OriginHeader, OriginStorage, Run, Secret
 
 SEEDS = ["https://wiki.example/"]
 
@@ -37,6 +37,10 @@ def keep_sessions(engine: Engine) -> None:
     Credential.from_file("cookies.txt")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Credential.from_file("cookies.txt", "wiki")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Credential(auth_id="wiki", sites=("wiki.example",), cookies=("sid=1",))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Credential.from_text(b"sid=1", auth_id="wiki")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    OriginHeader(origin="https://a.example", name="X-Key", value="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    OriginHeader.basic("https://a.example", "ada", "x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    OriginStorage(origin="https://a.example", local={"a": "x"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
     engine.credentials.put("cookies.txt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     list(engine.credentials.get("wiki").cookies)  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
     str("Cookie: " + Secret("x"))  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnknownArgumentType]

@@ -9,7 +9,8 @@ import pytest
 
 from bequest.console.keys import ConsoleKey, own_folder
 from bequest.engine.errors import KeyFileError
-from bequest.engine.keys import Key, KeyFile
+from bequest.engine.key_files import KeyFile
+from bequest.engine.keys import Key
 
 
 @pytest.fixture
@@ -128,3 +129,24 @@ def test_relative_settings_folder_is_ignored(home: Path) -> None:
     """A relative XDG_CONFIG_HOME is invalid by its specification; an absolute one is heeded."""
     assert own_folder({"XDG_CONFIG_HOME": "."}) == home / ".config" / "bequest"
     assert own_folder({"XDG_CONFIG_HOME": "/etc/xdg"}) == Path("/etc/xdg/bequest")
+
+
+def test_key_that_systemd_hands_over_is_used(tmp_path: Path, home: Path) -> None:
+    """``bequest-key`` in the folder of credentials comes before the user's own key, and after what is named."""
+    key = KeyFile(tmp_path / "credentials" / "bequest-key").create()
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+
+    found = ConsoleKey(dict(environment))
+    named = ConsoleKey({**environment, "BEQUEST_KEY": Key.generate().encode()})
+
+    assert found().id == key.id
+    assert found.where == f"{tmp_path}/credentials/bequest-key (CREDENTIALS_DIRECTORY)"
+    assert (found.file, found.is_missing, found.make_if_missing()) == (None, False, None)
+    assert named().id != key.id
+    assert list(home.rglob("*")) == []
+
+
+def test_folder_of_credentials_without_a_key_is_passed_over(tmp_path: Path, home: Path) -> None:
+    """A service may have other credentials than this one."""
+    assert ConsoleKey({"CREDENTIALS_DIRECTORY": str(tmp_path)}).where == str(own_folder({}) / "key")
+    assert home.is_dir()

@@ -50,7 +50,7 @@ def test_help_fits_and_is_whole(
     out = capsys.readouterr().out
     assert code == 0
     assert max(map(len, out.splitlines())) <= int(columns)
-    assert "..." not in out.replace("URL...", "").replace("[ARGS]...", "")
+    assert "..." not in out.replace("URL...", "").replace("SECRET...", "").replace("[ARGS]...", "")
 
 
 def test_commands_stand_in_the_order_of_use(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,6 +64,7 @@ def test_commands_stand_in_the_order_of_use(capsys: pytest.CaptureFixture[str]) 
         "crawl",
         "run",
         "auth",
+        "key",
         "jobs",
         "job",
         "logs",

@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bequest.engine import session_files
 from bequest.engine.cookies import Cookie
-from bequest.engine.credentials import MAX_FILE_BYTES, Credential, decode_credential, encode_credential
+from bequest.engine.credentials import Credential, decode_credential, encode_credential
 from bequest.engine.errors import CredentialError, CredentialFormatError
 from bequest.engine.secret import Secret
+from bequest.engine.sessions import Narrowed, OriginHeader, OriginStorage, Skipped
 
 NOW = 1_000_000.0
 SID = Cookie(name="sid", value=Secret("canary"), domain="wiki.example", host_only=True)
@@ -163,7 +165,6 @@ def test_credential_from_file_reads_a_pipe(tmp_path: Path) -> None:
     ("content", "found"),
     [
         (b"\xff\xfecanary", "found no text"),
-        (b"canary" + b"x" * MAX_FILE_BYTES, "bytes; name a cookies file"),
         (b"canary", "line 1"),
     ],
 )
@@ -177,6 +178,20 @@ def test_credential_from_file_error_shows_no_content(content: bytes, found: str,
 
     assert str(path) in str(caught.value)
     assert "canary" not in str(caught.value)
+
+
+def test_credential_from_file_reads_no_more_than_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is too long is refused after as many bytes, and a pipe that never ends too."""
+    monkeypatch.setattr(session_files, "MAX_FILE_BYTES", 50)
+    path = written(tmp_path, line_of("wiki.example"))
+    assert Credential.from_file(path, auth_id="wiki").cookies == (SID,)
+
+    path.write_text("canary" * 10)
+
+    for endless in (path, Path("/dev/zero")):
+        with pytest.raises(CredentialFormatError, match="found more than 50 bytes; name a cookies file") as caught:
+            Credential.from_file(endless, auth_id="wiki")
+        assert "canary" not in str(caught.value)
 
 
 def test_credential_from_file_names_what_cannot_be_read(tmp_path: Path) -> None:
@@ -204,8 +219,95 @@ def test_credential_admits_what_can_be_used() -> None:
 
     admission = credential_of(SID, old).admitted(NOW)
 
-    assert admission.kept == (SID,)
-    assert admission.skipped == (("old", "expired"),)
+    assert admission.cookies == (SID,)
+    assert admission.skipped == (Skipped(kind="cookie", name="old", reason="expired"),)
+
+
+def test_credential_admits_headers_and_storages_of_its_sites() -> None:
+    """A header and a storage of another host are skipped and named by origin (I17); the kept ones are counted."""
+    inside, outside = "https://www.wiki.example:8443", "https://evil.example"
+    credential = Credential(
+        auth_id="wiki",
+        sites=("wiki.example",),
+        headers=(OriginHeader.bearer(inside, token="canary"), OriginHeader.bearer(outside, token="canary")),
+        storages=(OriginStorage(origin=inside), OriginStorage(origin=outside)),
+    )
+
+    admission = credential.admitted(NOW)
+
+    assert [one.origin for one in admission.headers] == [one.origin for one in admission.storages] == [inside]
+    assert [(one.kind, one.name, one.reason) for one in admission.skipped] == [
+        ("header", "Authorization for https://evil.example", "outside the credential's sites"),
+        ("storage", "https://evil.example", "outside the credential's sites"),
+    ]
+    assert admission.counts == {"cookies": 0, "headers": 1, "storages": 1}
+    assert not admission.is_empty
+
+
+def test_credential_says_which_cookies_it_narrowed() -> None:
+    """A cookie of the parent domain is used for the sites alone, and the account says so (I17)."""
+    wide = msgspec.structs.replace(SID, host_only=False)
+    credential = credential_of(wide, sites=["www.wiki.example", "docs.wiki.example"])
+
+    admission = credential.admitted(NOW)
+
+    assert admission.narrowed == (
+        Narrowed(name="sid", domain="wiki.example", sites=("www.wiki.example", "docs.wiki.example")),
+    )
+    assert credential_of(wide).admitted(NOW).narrowed == ()
+
+
+def test_credential_of_parts_that_cannot_be_used_says_why() -> None:
+    """A header for another host alone is no session; looking at it raises nothing."""
+    credential = Credential(
+        auth_id="wiki", sites=("wiki.example",), headers=(OriginHeader.bearer("https://a.example", token="canary"),)
+    )
+
+    assert credential.examined(NOW).is_empty
+    with pytest.raises(CredentialFormatError, match="none of its 1 parts can be used"):
+        credential.admitted(NOW)
+
+
+def test_credential_with_a_secret_alone_can_be_used() -> None:
+    """A login that is yet to be made has a password and nothing else."""
+    credential = Credential(auth_id="wiki", sites=("wiki.example",), secrets={"password": Secret("canary")})
+
+    assert credential.admitted(NOW).is_empty
+
+
+def test_credential_secret_has_a_name() -> None:
+    """A secret without a name could not be asked for."""
+    with pytest.raises(CredentialError, match="has no name") as caught:
+        Credential(auth_id="wiki", sites=(), secrets={"": Secret("canary")})
+
+    assert "canary" not in str(caught.value)
+
+
+def test_credential_from_text_is_for_the_host_of_a_curl_command() -> None:
+    """What was copied may be given as a text; the format says whom it is for, unless sites are given."""
+    text = "curl https://www.wiki.example/ -b sid=canary"
+
+    copied = Credential.from_text(text, auth_id="wiki")
+    scoped = Credential.from_text(text, auth_id="wiki", sites=["wiki.example"])
+
+    assert (copied.sites, scoped.sites) == (("www.wiki.example",), ("wiki.example",))
+    assert copied.cookies == scoped.cookies
+    assert [one.domain for one in copied.cookies] == ["www.wiki.example"]
+
+
+def test_credential_from_text_names_the_host_of_cookies_without_one() -> None:
+    """Beside a scope a host says where the cookies of a header are from."""
+    credential = Credential.from_text("sid=canary", auth_id="wiki", sites=["wiki.example"], host="www.wiki.example")
+
+    assert [one.domain for one in credential.cookies] == ["www.wiki.example"]
+    assert credential.sites == ("wiki.example",)
+
+
+@pytest.mark.parametrize("text", ["curl https://github.io/ -b sid=canary", "Host: com\nCookie: sid=canary"])
+def test_credential_of_a_public_suffix_is_refused(text: str) -> None:
+    """A format that says a public suffix is not believed (I17)."""
+    with pytest.raises(CredentialError, match="public suffix"):
+        Credential.from_text(text, auth_id="wiki")
 
 
 def test_credential_with_no_usable_cookie_says_why(tmp_path: Path) -> None:
@@ -248,8 +350,18 @@ def test_encode_credential_refuses_half_of_a_character_unseen() -> None:
     """A value that UTF-8 has not is an error without it; one of Python's own would hold it (I16)."""
     broken = msgspec.structs.replace(SID, value=Secret("canary \ud800"))
 
-    with pytest.raises(CredentialError, match="cookie 'sid' of credential 'wiki' has characters") as caught:
+    with pytest.raises(CredentialError, match="credential 'wiki' has characters that are not Unicode") as caught:
         encode_credential(credential_of(SID, broken))
 
     assert "canary" not in repr(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_encode_credential_takes_secrets_alone() -> None:
+    """What is neither JSON nor a secret is not written into the sealed part, and not shown (I16)."""
+    broken = msgspec.structs.replace(SID, value=Path("canary"))
+
+    with pytest.raises(TypeError, match="expected no PosixPath in a credential") as caught:
+        encode_credential(credential_of(broken))
+
+    assert "canary" not in repr(caught.value)

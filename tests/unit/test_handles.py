@@ -11,6 +11,7 @@ from actor_rig import PATIENCE_S, TapedAddress, page
 from crawl_rig import CANARY, URL, CrawlRig
 
 from bequest.actors import handles
+from bequest.actors.browser_messages import Login
 from bequest.actors.credential_messages import GetCredential, PutCredential
 from bequest.actors.handles import Credentials, Run
 from bequest.actors.messages import ClaimJobs, UpdateJobStatus
@@ -31,6 +32,7 @@ from bequest.engine.limits import KindTerms
 from bequest.engine.records import Counts, State
 from bequest.engine.run_status import RunStatus
 from bequest.engine.secret import Secret
+from bequest.engine.sessions import Session
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -53,6 +55,10 @@ def run_of(rig: CrawlRig, run_id: int) -> Run:
 def session(auth_id: str = "wiki", expires: float | None = None) -> Credential:
     cookie = Cookie(name="sid", value=Secret(CANARY), domain="wiki.example", host_only=True, expires=expires)
     return Credential(auth_id=auth_id, sites=("wiki.example",), cookies=(cookie,))
+
+
+def no_browser(message: Login) -> Session:
+    raise AssertionError("no login was asked for")
 
 
 # A run
@@ -185,7 +191,7 @@ def test_run_that_is_not_there_is_an_error(rig: CrawlRig, act: Any) -> None:
 @pytest.fixture
 def credentials(rig: CrawlRig, clock: ManualClock) -> Credentials:
     """Give the credentials of a database with a key."""
-    return Credentials(rig.manager.address, lambda: KEY, clock, DATABASE)
+    return Credentials(rig.manager.address, lambda: KEY, clock, DATABASE, no_browser)
 
 
 def test_credential_comes_back_as_it_was_put(credentials: Credentials, rig: CrawlRig) -> None:
@@ -237,8 +243,10 @@ def test_credential_without_a_usable_cookie_is_refused(credentials: Credentials,
 def test_two_who_put_at_once_do_not_overwrite_each_other(rig: CrawlRig, clock: ManualClock) -> None:
     """A credential that was changed between the look and the write is refused, and may be put again."""
     taped = TapedAddress(rig.manager.address, [])
-    slow = Credentials(taped, lambda: KEY, clock, DATABASE)
-    taped.before[PutCredential] = lambda: Credentials(rig.manager.address, lambda: KEY, clock, DATABASE).put(session())
+    slow = Credentials(taped, lambda: KEY, clock, DATABASE, no_browser)
+    taped.before[PutCredential] = lambda: Credentials(
+        rig.manager.address, lambda: KEY, clock, DATABASE, no_browser
+    ).put(session())
 
     with pytest.raises(CredentialError, match="sealed as version 1, found version 1 stored"):
         slow.put(session())
@@ -250,7 +258,7 @@ def test_two_who_put_at_once_do_not_overwrite_each_other(rig: CrawlRig, clock: M
 
 def test_without_a_key_nothing_is_stored_or_opened(rig: CrawlRig, clock: ManualClock, credentials: Credentials) -> None:
     """An engine without a key lists what is stored and removes it, and refuses the rest."""
-    keyless = Credentials(rig.manager.address, None, clock, DATABASE)
+    keyless = Credentials(rig.manager.address, None, clock, DATABASE, no_browser)
     credentials.put(session())
 
     for act in (lambda: keyless.put(session()), lambda: keyless.get("wiki"), keyless.vault):
@@ -265,7 +273,7 @@ def test_without_a_key_nothing_is_stored_or_opened(rig: CrawlRig, clock: ManualC
 def test_another_key_opens_nothing(rig: CrawlRig, clock: ManualClock, credentials: Credentials) -> None:
     """A credential that another key sealed is an error that names both."""
     credentials.put(session())
-    other = Credentials(rig.manager.address, lambda: Key(b"o" * 32), clock, DATABASE)
+    other = Credentials(rig.manager.address, lambda: Key(b"o" * 32), clock, DATABASE, no_browser)
 
     with pytest.raises(SealError, match="was sealed with key"):
         other.get("wiki")
@@ -279,7 +287,7 @@ def test_key_is_asked_for_when_it_is_needed(rig: CrawlRig, clock: ManualClock) -
         asked.append(1)
         return KEY
 
-    lazy = Credentials(rig.manager.address, key, clock, DATABASE)
+    lazy = Credentials(rig.manager.address, key, clock, DATABASE, no_browser)
     lazy.list()
     before = len(asked)
     lazy.put(session())

@@ -34,6 +34,7 @@ from bequest.engine.errors import (
     JobNotFoundError,
     LogLevelError,
     RetentionError,
+    SealError,
     StoreError,
     TransitionError,
 )
@@ -487,6 +488,29 @@ def test_backup_opens_with_the_key_of_its_database(tmp_path: Path) -> None:
     with Engine(tmp_path / "copy.db", key=lambda: key) as engine:
         credential = engine.credentials.get("wiki")
     assert credential is not None
+
+
+def test_backup_from_before_a_rotation_opens_with_the_former_key_alone(tmp_path: Path) -> None:
+    """It is sealed as it was made: the new key is refused with what to do, and with the former one behind it opens."""
+    former, newest = Key.generate(), Key.generate()
+    cookie = Cookie(name="sid", value=Secret("canary"), domain="h.example", host_only=True)
+    credential = Credential(auth_id="wiki", sites=("h.example",), cookies=(cookie,))
+    keys = [former]
+    with Engine(tmp_path / "jobs.db", key=lambda: keys[-1]) as engine:
+        engine.credentials.put(credential)
+        engine.backup(tmp_path / "before.db")
+        keys.append(Key(newest.reveal(), former=[former]))
+        engine.credentials.rotate()
+        engine.backup(tmp_path / "after.db")
+
+    with Engine(tmp_path / "before.db", key=lambda: newest) as engine:
+        with pytest.raises(SealError, match=rf"sealed with key {former.id}.*\(for a backup that of its time\)"):
+            engine.credentials.get("wiki")
+    with Engine(tmp_path / "before.db", key=lambda: Key(newest.reveal(), former=[former])) as engine:
+        opened = engine.credentials.get("wiki")
+    with Engine(tmp_path / "after.db", key=lambda: newest) as engine:
+        assert engine.credentials.get("wiki") == opened == credential
+    assert b"canary" not in (tmp_path / "before.db").read_bytes() + (tmp_path / "after.db").read_bytes()
 
 
 # Examining

@@ -47,7 +47,7 @@ EXTENSION = {
 
 
 def read_one(text: str) -> Cookie:
-    (cookie,) = read_session(text, source="cookies.txt")
+    (cookie,) = read_session(text, source="cookies.txt").cookies
     return cookie
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceback import walk_tb
 from typing import Any
 
 import msgspec
@@ -89,7 +90,11 @@ def test_vault_refuses_another_key_and_names_both() -> None:
         {"sites": ('wiki.example","127.0.0.1',)},
         {"nonce": b"n" * 12},
         {"nonce": b""},
+        {"nonce": b"n" * 11},
+        {"nonce": b"n" * 13},
         {"ciphertext": b""},
+        {"ciphertext": b"c" * 15},
+        {"ciphertext": b"c" * 16},
         {"ciphertext": b"c" * 64},
     ],
 )
@@ -131,3 +136,71 @@ def test_vault_names_a_seal_whose_content_it_does_not_know() -> None:
         Vault(KEY, DATABASE).open(msgspec.structs.replace(sealed, ciphertext=content))
 
     assert "canary" not in str(caught.value)
+
+
+def test_vault_refuses_a_seal_that_was_cut_short_or_grew() -> None:
+    """Not one byte may be missing at the end, nor be too many."""
+    sealed = sealed_of()
+
+    for ciphertext in (sealed.ciphertext[:-1], sealed.ciphertext[1:], sealed.ciphertext + b"x"):
+        with pytest.raises(SealError, match="'wiki' was changed after it was sealed as version 3 with key"):
+            Vault(KEY, DATABASE).open(msgspec.structs.replace(sealed, ciphertext=ciphertext))
+
+
+def test_vault_says_what_to_do_about_a_seal_that_does_not_open() -> None:
+    """Each message names the credential and the ways out of it."""
+    sealed = sealed_of()
+    cut = msgspec.structs.replace(sealed, ciphertext=b"")
+    changed = msgspec.structs.replace(sealed, version=4)
+
+    said = []
+    for key, one in ((KEY, cut), (KEY, changed), (OTHER_KEY, sealed)):
+        with pytest.raises(SealError) as caught:
+            Vault(key, DATABASE).open(one)
+        said.append(str(caught.value))
+
+    assert all(text.startswith("credential 'wiki' was ") and "bequest auth add" in text for text in said)
+    assert "expected 12 bytes of nonce and 16 or more of content, found 12 and 0; restore a backup" in said[0]
+    assert f"sealed as version 4 with key {KEY.id}, or is of another row or database; restore a backup" in said[1]
+    assert "as a line below the newest in the key file" in said[2]
+
+
+# Several keys
+
+
+def test_vault_opens_what_a_former_key_sealed() -> None:
+    """Behind a new key the former one opens, and what is sealed from then on is the new one's."""
+    vault = Vault(Key(b"n" * 32, former=[KEY, OTHER_KEY]), DATABASE)
+
+    resealed = vault.seal(vault.open(sealed_of()), version=4, now=12.0)
+
+    assert vault.open(resealed) == CREDENTIAL
+    assert resealed.key_id == vault.key_id == Key(b"n" * 32).id
+    with pytest.raises(SealError, match=f"found keys {KEY.id}, {OTHER_KEY.id}; use the key that it was stored with"):
+        Vault(Key(b"k" * 32, former=[OTHER_KEY]), DATABASE).open(resealed)
+
+
+def test_vault_opens_nothing_under_the_id_of_another_of_its_keys() -> None:
+    """The id of the key is part of what is sealed: exchanged for that of the new key, the seal does not open."""
+    forged = msgspec.structs.replace(sealed_of(), key_id=OTHER_KEY.id)
+
+    with pytest.raises(SealError, match="was changed"):
+        Vault(Key(b"o" * 32, former=[KEY]), DATABASE).open(forged)
+
+
+@pytest.mark.parametrize("content", [b'[{"canary": "canary"}]', b"canary", b'{"cookies": "canary"}', b"\xffcanary"])
+def test_seal_that_holds_something_else_stays_out_of_the_variables_of_a_traceback(content: bytes) -> None:
+    """Whoever logs the variables of every frame logs nothing of what was opened (I16)."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    sealed = sealed_of()
+    bound = msgspec.json.encode([FORMAT, DATABASE, "wiki", 3, sealed.sites, KEY.id])
+    other = msgspec.structs.replace(sealed, ciphertext=AESGCM(KEY.reveal()).encrypt(sealed.nonce, content, bound))
+
+    with pytest.raises(SealError, match="holds what this release does not know") as caught:
+        Vault(KEY, DATABASE).open(other)
+
+    frames = [frame for frame, _ in walk_tb(caught.value.__traceback__) if "/engine/" in frame.f_code.co_filename]
+    assert frames
+    assert "canary" not in repr([frame.f_locals for frame in frames])
+    assert caught.value.__context__ is None

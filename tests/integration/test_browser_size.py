@@ -1,0 +1,105 @@
+"""What a page may load: a bound on each document and on all of a page, counted as it is decoded."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from browser_rig import Rig
+
+from bequest.engine.errors import PageError
+
+TIMEOUT_S = 60.0  # that a test reaches it is the fault that it looks for
+CHUNK = b"<p>" + b"a" * 65_533
+BOMB = gzip.compress(b"<body><!--" + b"a" * 300_000_000, compresslevel=1)
+
+
+class Flood(BaseHTTPRequestHandler):
+    """Answers ``/endless`` until nobody reads any more, and with what holds such answers."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        name = self.path.removeprefix("/").partition("?")[0]
+        match name:
+            case "endless" | "endless.js":
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html" if name == "endless" else "text/javascript")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.wfile.write(CHUNK)
+                self.close_connection = True
+            case "bomb":
+                self._answer(BOMB, encoding="gzip")
+            case "script":
+                self._answer(b"<script src='/endless.js'></script><p>never")
+            case "large":
+                self._answer(b"<body>" + b"<p>a</p>\n" * 5_500_000)
+            case _:
+                self._answer(b"<p>fine")
+
+    def _answer(self, content: bytes, encoding: str = "identity") -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Encoding", encoding)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def flood() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Flood)
+    server.daemon_threads = True
+    server.block_on_close = False
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    with Rig(tabs=2) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", ["endless", "bomb", "large"])
+def test_document_without_end_is_too_large(rig: Rig, flood: str, name: str) -> None:
+    """A document that streams for ever, one that grows as it is unpacked and one of 50 MB end before their deadline."""
+    with pytest.raises(PageError) as caught:
+        rig.read(f"{flood}/{name}", timeout_s=TIMEOUT_S)
+
+    assert (caught.value.reason, caught.value.is_transient) == ("too_large", False)
+
+
+def test_browser_is_whole_after_large_documents(rig: Rig, flood: str) -> None:
+    """Pages beside and after too large ones are read."""
+    large = [rig.read_later(f"{flood}/endless?{number}", timeout_s=TIMEOUT_S) for number in range(4)]
+    beside = rig.read(f"{flood}/page", timeout_s=TIMEOUT_S)
+    for future in large:
+        with pytest.raises(PageError, match="too large"):
+            future.get(timeout=TIMEOUT_S)
+
+    assert "fine" in beside.html
+    assert "fine" in rig.read(f"{flood}/page").html
+    assert rig.restarts == 0
+
+
+def test_page_that_loads_without_end_is_too_large(rig: Rig, flood: str) -> None:
+    """What a page loads beside its document counts too."""
+    with pytest.raises(PageError, match="too large"):
+        rig.read(f"{flood}/script", timeout_s=TIMEOUT_S)
+
+    assert "fine" in rig.read(f"{flood}/page").html
