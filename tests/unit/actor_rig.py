@@ -98,7 +98,7 @@ class ManagerRig:
             wake_at=self.wakes.append,
             on_ripe=lambda ripe: self.settled.extend(ripe.to_judge),
             on_lost=self.lost.extend,
-            publish=lambda moves, _at: self.moves.extend(moves),
+            publish=lambda facts, _at: self.moves.extend(fact for fact in facts if isinstance(fact, Move)),
         )
         self.address.point_to(self.ref)
 
