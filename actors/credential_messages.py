@@ -31,10 +31,22 @@ class RenewCredential(Request, frozen=True, kw_only=True):
     """Keep what a scripted login has made; what waited is due again in the same write; reply a ``Kept``."""
 
     sealed: SealedCredential  # put_version names what it takes the place of
+    is_proven: bool  # whether a page was read with it that shows that it is a session
 
     def apply(self, store: Store) -> Kept:
         """Keep it, unless somebody put another one."""
-        return store.credentials.renew(self.sealed)
+        return store.credentials.renew(self.sealed, is_proven=self.is_proven)
+
+
+class ProveSession(Request, frozen=True, kw_only=True):
+    """Note that a page which an older session was refused was read with this one."""
+
+    auth_id: str
+    put_version: int
+
+    def apply(self, store: Store) -> None:
+        """Forgive the logins so far."""
+        store.credentials.note_proof(self.auth_id, self.put_version)
 
 
 class NoteFailedLogin(Request, frozen=True, kw_only=True):

@@ -48,24 +48,34 @@ class CredentialStore:
                 f"credential {sealed.auth_id!r} was sealed as version {sealed.version}, found version {newest} stored;"
                 " somebody else changed it meanwhile, so put it again"
             )
-        self._write(sealed, put_version=sealed.version)
+        self._write(sealed, put_version=sealed.version, failed_logins=0)
         return self._wake(sealed.auth_id)
 
     def refresh(self, sealed: SealedCredential) -> Kept:
         """Write what a site has made of the session that was put as ``put_version``; nothing that waits goes on."""
         kept = self._follows(sealed, at=sealed.updated_at)
         if kept is Kept.KEPT:
-            self._write(sealed, put_version=sealed.put_version)
+            self._write(sealed, put_version=sealed.put_version, failed_logins=self._failed_logins(sealed.auth_id))
         return kept
 
-    def renew(self, sealed: SealedCredential) -> Kept:
-        """Write what a login has made in the place of the session that was put as ``put_version``, like a put."""
+    def renew(self, sealed: SealedCredential, *, is_proven: bool) -> Kept:
+        """Write what a login has made in the place of the session that was put as ``put_version``, like a put.
+
+        Unless it *is_proven* it counts among the failed ones until a page that needed it is read with it.
+        """
         kept = self._follows(sealed, at=math.inf)
         if kept is Kept.KEPT:
-            self._write(sealed, put_version=sealed.version)
+            failed = 0 if is_proven else self._failed_logins(sealed.auth_id) + 1
+            self._write(sealed, put_version=sealed.version, failed_logins=failed)
             self._changes.notices.append(LoggedIn(sealed.auth_id, sealed.version))
             self._wake(sealed.auth_id)
         return kept
+
+    def note_proof(self, auth_id: str, put_version: int) -> None:
+        """Note that the session which was put as *put_version* is one: the logins so far are forgiven."""
+        self._database.run(
+            "UPDATE credential SET failed_logins = 0 WHERE auth_id = ? AND put_version = ?", (auth_id, put_version)
+        )
 
     def note_failed_login(self, auth_id: str, put_version: int, reason: str) -> int:
         """Count a login that did not lead to a session in the place of *put_version*; return how many in a row."""
@@ -121,12 +131,16 @@ class CredentialStore:
             return Kept.SUPERSEDED
         return Kept.KEPT if sealed.version == row[0] + 1 else Kept.OUT_OF_STEP
 
-    def _write(self, sealed: SealedCredential, *, put_version: int) -> None:
-        """Write the row; the failed logins are those since the put."""
+    def _failed_logins(self, auth_id: str) -> int:
+        """Return those of a credential that is there."""
+        ((failed,),) = self._database.rows("SELECT failed_logins FROM credential WHERE auth_id = ?", (auth_id,))
+        return int(failed)
+
+    def _write(self, sealed: SealedCredential, *, put_version: int, failed_logins: int) -> None:
         self._database.run(
-            "INSERT INTO credential VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0) ON CONFLICT (auth_id) DO UPDATE SET"
+            "INSERT INTO credential VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (auth_id) DO UPDATE SET"
             " version = ?2, key_id = ?3, nonce = ?4, ciphertext = ?5, sites_json = ?6, updated_at = ?7,"
-            " put_version = ?8, failed_logins = iif(put_version = ?8, failed_logins, 0)",
+            " put_version = ?8, failed_logins = ?9",
             (
                 sealed.auth_id,
                 sealed.version,
@@ -136,6 +150,7 @@ class CredentialStore:
                 msgspec.json.encode(sealed.sites).decode(),
                 sealed.updated_at,
                 put_version,
+                failed_logins,
             ),
         )
 

@@ -314,7 +314,9 @@ class SealedCredential(Record, frozen=True, kw_only=True):
     sites: tuple[str, ...]  # the hosts that it is for, in the clear: they are its scope
     updated_at: float
     put_version: int = 0  # of the one that this refreshes; 0 where it refreshes none
-    failed_logins: int = 0  # in a row, since it was put; this and the one above are the row's, and not sealed
+    failed_logins: int = (
+        0  # in a row, the last perhaps not yet known to have worked; this and put_version are not sealed
+    )
 
     @property
     def session(self) -> int:
@@ -338,7 +340,7 @@ class CredentialEntry(Record, frozen=True, kw_only=True):
     key_id: str
     sites: tuple[str, ...]
     updated_at: float
-    failed_logins: int = 0  # in a row, since it was put
+    failed_logins: int = 0  # in a row
 
 
 class Counts(Record, frozen=True, kw_only=True):

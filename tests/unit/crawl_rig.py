@@ -11,7 +11,9 @@ from bequest.actors.address import Address
 from bequest.actors.credential_messages import GetCredentialVersion, PutCredential
 from bequest.actors.messages import ClaimJobs, CompleteJobs, CreateJob, GetJob, SpawnChildren, UpdateJobMetadata
 from bequest.actors.page_crawl import PageCrawl
+from bequest.actors.page_visit import CrawlAddresses
 from bequest.actors.query_messages import ListDocuments, ListJobs, ListLogs
+from bequest.actors.session_keeper import SessionKeeperActor
 from bequest.engine.clock import Clock
 from bequest.engine.cookies import Cookie
 from bequest.engine.crawl_jobs import parent_job, parent_metadata, seed_jobs
@@ -41,8 +43,19 @@ class CrawlRig:
         self.browser = Address("browser")
         self._browser_ref = SiteActor.start(self.manager.watch, self._read)
         self.browser.point_to(self._browser_ref)
-        self.pages = PageCrawl(self.taped, self.browser, clock=clock, jitter=lambda: 0.0, lease_s=LEASE_S)
         self._vault = Vault(Key(b"k" * 32), "the database of this test")
+        self.keeper = Address("session keeper")
+        self._keeper_ref = SessionKeeperActor.start(
+            self.manager.watch,
+            self.taped,
+            TapedAddress(self.browser, self.tape),
+            vault=lambda: self._vault,
+            clock=clock,
+            jitter=lambda: 0.0,
+        )
+        self.keeper.point_to(self._keeper_ref)
+        addresses = CrawlAddresses(self.taped, TapedAddress(self.browser, self.tape), self.keeper)
+        self.pages = PageCrawl(addresses, clock=clock, jitter=lambda: 0.0, lease_s=LEASE_S)
         self._clock = clock
 
     def make_run(self, *urls: str, with_metadata: bool = True, **options: Any) -> int:
@@ -116,6 +129,7 @@ class CrawlRig:
     def stop(self) -> None:
         """Stop the actors."""
         self._browser_ref.stop(timeout=PATIENCE_S)
+        self._keeper_ref.stop(timeout=PATIENCE_S)
         self.manager.stop()
 
     def _read(self, request: PageRequest) -> Answer:
