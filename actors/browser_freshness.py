@@ -21,7 +21,7 @@ from ..engine.clock import Clock
 from ..engine.cookies import Cookie, admit, from_playwright, narrow
 from ..engine.credentials import Credential
 from ..engine.errors import BequestError
-from ..engine.records import SealedCredential
+from ..engine.records import Kept, SealedCredential
 from .write_back import WriteBack
 
 logger = logging.getLogger(__name__)
@@ -134,12 +134,15 @@ class Freshness:
         try:
             while (state := self._unwritten) is not None:
                 self._unwritten = None
-                await self._write_one(state)
+                if not await self._write_one(state):
+                    self._unwritten = self._unwritten or state  # for the next that is written, or the end
+                    break
         finally:
             if not done.done():
                 done.set_result(None)
 
-    async def _write_one(self, state: State) -> None:
+    async def _write_one(self, state: State) -> bool:
+        """Return whether nothing is left to do about it."""
         unsent = tuple(cookie for cookie in self._credential.cookies if cookie.partition_key is not None)
         credential = msgspec.structs.replace(self._credential, cookies=(*state.cookies, *unsent))
         about = {"auth_id": credential.auth_id, "cookies": len(state.cookies)}
@@ -148,8 +151,9 @@ class Freshness:
                 kept = await self._write_back.write(credential, put_version=self._put_version, at=state.at)
         except (BequestError, TimeoutError) as error:
             logger.warning("refreshed session not written", extra={**about, "error": type(error).__name__})
-        else:
-            logger.debug("refreshed session", extra={**about, "kept": kept.name})
+            return False
+        logger.debug("refreshed session", extra={**about, "kept": kept.name})
+        return kept is not Kept.OUT_OF_STEP
 
 
 def digest_of(cookies: Sequence[Cookie]) -> bytes:
