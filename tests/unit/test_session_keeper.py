@@ -243,7 +243,7 @@ def test_page_without_login_steps_waits(rig: CrawlRig) -> None:
     ids=["failed", "nothing", "elsewhere"],
 )
 def test_three_failed_logins_are_the_last(rig: CrawlRig, clock: ManualClock, outcome: Any) -> None:
-    """The page comes back after each of the first two, uncounted; then it waits, the run is stalled and says why."""
+    """The page comes back after the first two, uncounted (I5); then it waits, the run is stalled and says why."""
     rig.site = works_from(2)
     rig.log_in = lambda _: outcome
     run_id = make_run(rig)
