@@ -119,10 +119,10 @@ class Store:
         """Note the runs that go no further until a credential is put right."""
         for job_id in sorted(self.changes.page_roots):
             view = self.queries.find(job_id)
-            if view is not None and status_of(view).is_stalled:
-                why = self.queries.why_stalled(job_id)
-                if why is not None:
-                    self.changes.notices.append(Stall(job_id, *why))
+            is_stalled = view is not None and status_of(view).is_stalled
+            why = self.queries.why_stalled(job_id) if is_stalled else None
+            if why is not None:
+                self.changes.notices.append(Stall(job_id, *why))
 
     @contextmanager
     def savepoint(self) -> Generator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bequest.engine.changes import LoggedIn, LoginRefusal, Move, Stall
+from bequest.engine.changes import LoggedIn, LoginRefusal, Move, Notice, Stall
 from bequest.engine.events import EventsMissed, JobMoved, LoginFailed, RunStalled, SessionRenewed, events_of
 from bequest.engine.records import State
 
@@ -33,7 +33,7 @@ def test_no_moves_are_no_events() -> None:
 
 def test_what_else_happened_comes_in_its_order() -> None:
     """A stalled run and the two ends of a login have events of their own."""
-    facts = [LoggedIn("wiki", 3), Stall(7, "wiki", "why"), LoginRefusal("wiki", 2, "wrong")]
+    facts: list[Notice] = [LoggedIn("wiki", 3), Stall(7, "wiki", "why"), LoginRefusal("wiki", 2, "wrong")]
 
     assert events_of(facts, first=5, at=9.0) == [
         SessionRenewed(number=5, at=9.0, auth_id="wiki", version=3),

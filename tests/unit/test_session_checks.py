@@ -69,3 +69,19 @@ def test_check_without_a_pattern_looks_at_no_url() -> None:
 def crawl(**fields: object) -> Definition:
     """Return a definition with those fields."""
     return definition_from({"name": "wiki", "start_urls": ["https://wiki.example/"], **fields}, source="test")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("#login", "session_check: expected a table"),
+        ({"expired_selectr": "#login"}, r"session_check\.expired_selectr: unknown key; did you mean expired_selector"),
+        ({"expired_text": " "}, r"session_check\.expired_text: expected a text .*, found an empty text"),
+        ({"expired_url": "("}, r"session_check\.expired_url: expected a regular expression"),
+        ({"canary_url": "me"}, r"session_check\.canary_url: expected an http or https URL"),
+    ],
+)
+def test_check_that_is_none_is_refused_with_the_definition(given: object, said: str) -> None:
+    """Each fault names its key."""
+    with pytest.raises(DefinitionError, match=said):
+        crawl(session_check=given)

@@ -9,6 +9,7 @@ import pytest
 from actor_rig import PATIENCE_S, Answer, failing, page
 from crawl_rig import URL, CrawlRig
 
+from bequest.actors.browser_messages import Fill
 from bequest.actors.credential_messages import (
     GetCredential,
     NoteFailedLogin,
@@ -134,7 +135,7 @@ def test_login_types_the_secrets_of_the_credential(rig: CrawlRig) -> None:
 
     (login,) = rig.logins
     assert login.allow_private
-    assert login.steps[1].value == SECRETS["password"]
+    assert login.steps[1] == Fill(selector="#password", value=SECRETS["password"])
     assert "canary" not in repr(login)
 
 
