@@ -135,11 +135,16 @@ class Freshness:
             while (state := self._unwritten) is not None:
                 self._unwritten = None
                 if not await self._write_one(state):
-                    self._unwritten = self._unwritten or state  # for the next that is written, or the end
+                    self._put_off(state)
                     break
         finally:
             if not done.done():
                 done.set_result(None)
+
+    def _put_off(self, state: State) -> None:
+        """Leave it to the next that is written, or to the end, unless a newer one came meanwhile."""
+        if self._unwritten is None:
+            self._unwritten = state
 
     async def _write_one(self, state: State) -> bool:
         """Return whether nothing is left to do about it."""
