@@ -20,7 +20,7 @@ from ..engine.outcomes import Outcome, Verdict, judge, page_error_outcome
 from ..engine.pages import PageRequest, PageSnapshot
 from ..engine.policies import may_log_in, retry_at
 from ..engine.records import JobError, Kept, SealedCredential
-from ..engine.renewals import Renewal, renewed
+from ..engine.renewals import renewed
 from ..engine.sessions import Session
 from ..engine.vault import Vault
 from .address import Address
@@ -143,18 +143,16 @@ class SessionKeeperActor(SupervisedActor):
         try:
             session: Session = self._browser.ask(login, timeout_s=LOGIN_TIMEOUT_S + ANSWER_SLACK_S)
             renewal = renewed(credential, session, now=self._clock.now())
-            is_proven = self._prove(wanted, renewal)
+            is_proven = self._prove(wanted, renewal.credential)
         except LoginFailedError as error:
             return self._in_vain(wanted, sealed, str(error))
         return self._keep(wanted, sealed, renewal.credential, is_proven=is_proven)
 
-    def _prove(self, wanted: RenewSession, renewal: Renewal) -> bool:
+    def _prove(self, wanted: RenewSession, credential: Credential) -> bool:
         """Return whether the canary shows that it is a session, False without one; raises ``LoginFailedError``."""
-        if not renewal.has_session:
-            raise LoginFailedError("the login left neither a cookie nor a storage for the credential's sites")
         if wanted.check is None or wanted.check.canary_url is None:
             return False
-        trial = self._vault().seal(renewal.credential, version=1, now=self._clock.now())
+        trial = self._vault().seal(credential, version=1, now=self._clock.now())
         outcome = self._read_canary(wanted, trial, is_trial=True)
         if outcome.verdict is not Verdict.CONTENT:
             raise LoginFailedError(f"after the login {outcome.error.message if outcome.error else 'the canary failed'}")

@@ -115,7 +115,7 @@ class SessionSite:
             return Answer(FORM)
         if parse_qs(request.body.decode()).get("password") != [self.password]:
             self.failed_logins += 1
-            return Answer(FORM)
+            return Answer(f"{FORM}<p id=wrong>Wrong password")
         self.logins += 1
         return Answer("", 303, (("Location", "/page/0"), set_cookie(self._begin())))
 

@@ -42,7 +42,12 @@ from bequest.testing.manual_clock import ManualClock
 COMPLETED, FAILED, PENDING, WAITING = State.COMPLETED, State.FAILED, State.PENDING, State.WAITING
 SESSION = CookieReport(offered=1, injected=1, confirmed=1)
 LOGIN_FORM = LoginFormFacts(password_fields=1, text_fields=1, has_user_field=True, has_login_word=True)
-STEPS = (LoginStep(goto=f"{URL}login"), LoginStep(fill="#password", secret="password"), LoginStep(click="button"))
+STEPS = (
+    LoginStep(goto=f"{URL}login"),
+    LoginStep(fill="#password", secret="password"),
+    LoginStep(click="button"),
+    LoginStep(wait_for="#account"),
+)
 SECRETS = {"password": Secret("canary-of-a-password")}
 HEADER = OriginHeader.bearer("https://wiki.example", token="canary-of-a-token")
 CANARY_URL = f"{URL}me"
