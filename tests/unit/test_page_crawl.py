@@ -378,4 +378,6 @@ def test_page_request_is_as_the_definition_says(rig: CrawlRig) -> None:
         "credential": None,
         "allow_private": True,
         "timeout_s": 12.5,
+        "session_check": None,
+        "is_trial": False,
     }
