@@ -28,6 +28,7 @@ from .browser_install import find_chromium
 from .browser_launch import Chromium, quietly
 from .browser_login import log_in
 from .browser_messages import Login
+from .browser_outfit import Outfit
 from .browser_tab import host_of
 from .guard import Guard, LookUp
 
@@ -135,11 +136,16 @@ class BrowserService:
 
     async def _open(self, key: ContextKey, credential: Credential | None) -> SessionContext:
         self._retire(key)
-        context = await self._fresh_context(allow_private=key.allow_private)
+        chromium = await self._running()
+        user_agent = credential.user_agent if credential is not None else None
+        context = await self._promptly(chromium.new_context(allow_private=key.allow_private, user_agent=user_agent))
+        report, outfit = None, Outfit(chromium.headers)
         try:
-            report = None
             if credential is not None:
-                report = await self._promptly(inject(context, credential, self._clock.now()))
+                now = self._clock.now()
+                report = await self._promptly(inject(context, credential, now))
+                usable = credential.examined(now)
+                outfit = Outfit(chromium.headers, usable.headers, usable.storages)
         except BaseException:
             self._spawn(quietly(context.close()))
             raise
@@ -147,7 +153,9 @@ class BrowserService:
         def why_refused(url: str) -> str | None:
             return self._guard.why_refused(*host_and_port(url), allow_private=key.allow_private)
 
-        return SessionContext(context, credential=credential, report=report, tabs=self._tabs, why_refused=why_refused)
+        return SessionContext(
+            context, credential=credential, report=report, outfit=outfit, tabs=self._tabs, why_refused=why_refused
+        )
 
     async def _fresh_context(self, *, allow_private: bool) -> BrowserContext:
         chromium = await self._running()
