@@ -37,18 +37,20 @@ SET_ITEMS_JS = """([origin, items]) => {
 
 async def put(context: BrowserContext, storages: Sequence[OriginStorage]) -> list[OriginStorage]:
     """Put localStorage and IndexedDB into a *context* without cookies or pages; return what the browser refused."""
-    kept: list[OriginStorage] = []
     lasting = [storage for storage in storages if storage.local or storage.indexed_db is not None]
     if not lasting or await _set(context, lasting):
         return []
-    refused = []
+    if len(lasting) == 1:
+        return lasting
+    kept: list[OriginStorage] = []
+    is_clean = False
     for storage in lasting:  # one that is refused costs only itself
-        if await _set(context, [*kept, storage]):
+        is_clean = await _set(context, [*kept, storage])
+        if is_clean:
             kept.append(storage)
-        else:
-            refused.append(storage)
-    await _set(context, kept)
-    return refused
+    if not is_clean:
+        await _set(context, kept)
+    return [storage for storage in lasting if storage not in kept]
 
 
 async def seed(page: Page, session: CDPSession, storages: Sequence[OriginStorage]) -> None:
