@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
 from browser_rig import Rig
-from loopback_site import Answer, Request, Serve, Site
-from third_party import FLEETING, INDEXED, LOCAL, STORAGES, TELL_JS, databases, secrets_of
+from loopback_site import Answer, Request, Serve
+from third_party import FLEETING, INDEXED, LOCAL, STORAGES, TELL_JS, databases
 
 from bequest.engine.credentials import Credential
 from bequest.engine.pages import CookieReport
@@ -18,9 +19,10 @@ from bequest.engine.secret import Secret
 from bequest.engine.sessions import OriginStorage
 
 HOST = "wiki.localhost"
-TELL = f"<link rel=icon href=data:,><script>{TELL_JS}</script>"
+ANSWER_S = 20.0
+NO_ICON = "<link rel=icon href=data:,>"  # or the browser asks for one, some time later
 # Changes what it finds, and shows what that was.
-CHANGE = """<link rel=icon href=data:,><script>
+CHANGE = """<script>
 document.write(sessionStorage.token + "," + sessionStorage.gone);
 sessionStorage.token = "newer"; sessionStorage.removeItem("gone");
 </script>"""
@@ -32,21 +34,43 @@ def rig() -> Iterator[Rig]:
         yield running
 
 
-def page_of(request: Request) -> Answer:
-    """Answer with the page that a test wants."""
-    match request.path:
-        case "/tell":
-            return Answer(TELL)
-        case "/frame":
-            return Answer("<link rel=icon href=data:,><iframe src=/tell></iframe>")
-        case "/change":
-            return Answer(CHANGE)
-    return Answer("ok")
+class Telling:
+    """A site of which each page tells it what secrets it could read."""
+
+    def __init__(self, serve: Serve) -> None:
+        self.bodies: list[bytes] = []
+        self._changed = threading.Condition()
+        self._unheard = threading.Semaphore(0)
+        self.site = serve(self._answer)
+        self.origin = self.site.origin
+
+    def told(self, count: int = 1) -> list[set[str]]:
+        """Wait for as many reports, and return the secrets in each."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.bodies) >= count, ANSWER_S)
+            return [{secret for secret in STORAGES if secret.encode() in body} for body in self.bodies]
+
+    def _answer(self, request: Request) -> Answer:
+        match request.path:
+            case "/told":
+                with self._changed:
+                    self.bodies.append(request.body)
+                    self._changed.notify_all()
+                self._unheard.release()
+            case "/tell":
+                return Answer(f"{NO_ICON}<script>{TELL_JS}</script><script src=/hold></script>")
+            case "/hold":  # the page is not read before its report is here
+                self._unheard.acquire(timeout=ANSWER_S)
+            case "/frame":
+                return Answer(f"{NO_ICON}<iframe src=/tell></iframe>")
+            case "/change":
+                return Answer(CHANGE)
+        return Answer("")
 
 
 @pytest.fixture
-def site(serve: Serve) -> Site:
-    return serve(page_of)
+def site(serve: Serve) -> Telling:
+    return Telling(serve)
 
 
 def seal(rig: Rig, *storages: OriginStorage, auth_id: str, user_agent: str | None = None) -> SealedCredential:
@@ -66,80 +90,68 @@ def storage(origin: str, *, session: dict[str, str] | None = None, rows: str | N
     )
 
 
-def told(site: Site) -> list[set[str]]:
-    """Return the secrets that each page of the site could read."""
-    return [secrets_of(seen) for seen in site.requests if seen.path == "/told"]
-
-
 @pytest.mark.parametrize("path", ["/tell", "/frame"])
-def test_page_reads_the_storages_of_its_origin(rig: Rig, site: Site, path: str) -> None:
+def test_page_reads_the_storages_of_its_origin(rig: Rig, site: Telling, path: str) -> None:
     """localStorage, sessionStorage and IndexedDB are there before the first script, in a frame too."""
-    sealed = seal(rig, storage(site.url("", HOST)), auth_id=f"all{path}")
+    sealed = seal(rig, storage(site.origin), auth_id=f"all{path}")
 
-    report = rig.read(site.url(path, HOST), credential=sealed).cookies
+    report = rig.read(f"{site.origin}{path}", credential=sealed).cookies
 
     assert report == CookieReport(storages=1)
-    assert told(site) == [STORAGES]
-    assert site.requests[0].path == path  # the empty page came from the browser
+    assert site.told() == [STORAGES]
+    assert site.site.requests[0].path == path  # the empty page came from the browser
 
 
-def test_other_origins_have_none_of_it(rig: Rig, serve: Serve, site: Site) -> None:
+def test_other_origins_have_none_of_it(rig: Rig, serve: Serve, site: Telling) -> None:
     """Another port, and a subdomain, read nothing; what belongs to no site of the credential is not even put there."""
-    other = serve(page_of)
-    sealed = seal(
-        rig, storage(site.url("", HOST)), storage(site.url("", "elsewhere.localhost")), auth_id="other origins"
-    )
+    other = Telling(serve)
+    elsewhere = site.site.url("", "elsewhere.localhost")
+    sealed = seal(rig, storage(site.origin), storage(elsewhere), auth_id="other origins")
 
-    report = rig.read(other.url("/tell", HOST), credential=sealed).cookies
-    rig.read(site.url("/tell", f"sub.{HOST}"), credential=sealed)
-    rig.read(site.url("/tell", "elsewhere.localhost"), credential=sealed)
+    report = rig.read(f"{other.origin}/tell", credential=sealed).cookies
+    rig.read(site.site.url("/tell", f"sub.{HOST}"), credential=sealed)
+    rig.read(f"{elsewhere}/tell", credential=sealed)
 
     assert report is not None
-    assert dict(report.skipped) == {
-        f"storage of {site.url('', 'elsewhere.localhost')}": "outside the credential's sites"
-    }
-    assert told(other) == [set()]
-    assert told(site) == [set(), set()]
+    assert dict(report.skipped) == {f"storage of {elsewhere}": "outside the credential's sites"}
+    assert other.told() == [set()]
+    assert site.told(2) == [set(), set()]
 
 
-def test_what_a_site_changes_in_its_tab_stands(rig: Rig, site: Site) -> None:
+def test_what_a_site_changes_in_its_tab_stands(rig: Rig, site: Telling) -> None:
     """sessionStorage is put into a tab once: the next page finds what the last one left, also where it removed it."""
-    origin = site.url("", HOST)
-    sealed = seal(rig, storage(origin, session={"token": "first", "gone": "there"}), auth_id="changes")
+    sealed = seal(rig, storage(site.origin, session={"token": "first", "gone": "there"}), auth_id="changes")
 
-    shown = [rig.read(site.url("/change", HOST), credential=sealed).html for _ in range(2)]
+    shown = [rig.read(f"{site.origin}/change", credential=sealed).html for _ in range(2)]
 
     assert ["first,there" in shown[0], "newer,undefined" in shown[1]] == [True, True]
 
 
 @pytest.mark.parametrize("rows", ["no JSON", '{"a": 1}', '[{"name": "base", "version": 0, "stores": []}]'])
-def test_storage_that_the_browser_refuses_costs_only_itself(rig: Rig, serve: Serve, site: Site, rows: str) -> None:
+def test_storage_that_the_browser_refuses_costs_only_itself(rig: Rig, serve: Serve, site: Telling, rows: str) -> None:
     """A broken database is named by its origin with the reason, never by a value; other origins have theirs."""
-    other = serve(page_of)
-    good, bad = storage(site.url("", HOST)), storage(other.url("", HOST), rows=rows)
+    other = Telling(serve)
+    good, bad = storage(site.origin), storage(other.origin, rows=rows)
     sealed = seal(rig, bad, good, auth_id=f"broken {rows}")
 
-    report = rig.read(site.url("/tell", HOST), credential=sealed).cookies
+    report = rig.read(f"{site.origin}/tell", credential=sealed).cookies
 
-    assert report == CookieReport(
-        storages=1, skipped=((f"storage of {other.url('', HOST)}", "refused by the browser"),)
-    )
-    assert told(site) == [STORAGES]
+    assert report == CookieReport(storages=1, skipped=((f"storage of {other.origin}", "refused by the browser"),))
+    assert site.told() == [STORAGES]
 
 
 def test_session_storage_that_is_too_large_is_logged_by_its_origin(
-    rig: Rig, site: Site, caplog: pytest.LogCaptureFixture
+    rig: Rig, site: Telling, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What does not fit is left out with a warning that holds no value, and the rest is there."""
-    origin = site.url("", HOST)
-    large = storage(origin, session={"large": f"{FLEETING}{'x' * 6_000_000}", "token": FLEETING})
+    large = storage(site.origin, session={"large": f"{FLEETING}{'x' * 6_000_000}", "token": FLEETING})
 
-    rig.read(site.url("/tell", HOST), credential=seal(rig, large, auth_id="large"))
+    rig.read(f"{site.origin}/tell", credential=seal(rig, large, auth_id="large"))
 
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert [record.getMessage() for record in warnings] == ["session storage not taken by the browser"]
     assert FLEETING not in repr([vars(record) for record in warnings])
-    assert told(site) == [STORAGES]
+    assert site.told() == [STORAGES]
 
 
 def test_site_sees_the_user_agent_of_the_session(rig: Rig, serve: Serve) -> None:
@@ -156,12 +168,12 @@ def test_site_sees_the_user_agent_of_the_session(rig: Rig, serve: Serve) -> None
     assert "Lamp" not in agents["/without"]
 
 
-def test_values_are_json_and_no_code(rig: Rig, site: Site) -> None:
+def test_values_are_json_and_no_code(rig: Rig, site: Telling) -> None:
     """A value with quotes, tags and line ends arrives as it is."""
     odd = "'\"</script>\u2028`${1}\\\n"
-    sealed = seal(rig, storage(site.url("", HOST), session={"odd": odd}), auth_id="odd")
+    sealed = seal(rig, storage(site.origin, session={"odd": odd}), auth_id="odd")
 
-    rig.read(site.url("/tell", HOST), credential=sealed)
+    rig.read(f"{site.origin}/tell", credential=sealed)
 
-    (reported,) = (seen for seen in site.requests if seen.path == "/told")
-    assert json.loads(reported.body)[1] == {"odd": odd}
+    assert site.told() == [{LOCAL, INDEXED}]
+    assert json.loads(site.bodies[0])[1] == {"odd": odd}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from urllib.parse import urlencode
 
 import pytest
 from browser_rig import Rig
@@ -52,3 +53,17 @@ def test_third_party_sees_no_secret(rig: Rig, parties: Parties, sealed: SealedCr
     assert pages[-len(parties.targets) :] == [HEADERS | COOKIES] * len(parties.targets)
     assert [parties.leaks(target) for target in parties.targets.values()] == [set()] * len(parties.targets)
     assert all(arrived.values()) or vector in MAY_NOT_ARRIVE, arrived
+
+
+def test_page_outside_the_sites_is_fetched_without_the_session(rig: Rig, parties: Parties) -> None:
+    """A link that leads to a third party is read in the anonymous context, also when it leads back from there."""
+    sealed = rig.vault.seal(credential(parties.origin, auth_id="outside"), version=1, now=0.0)
+    target = parties.targets["third party"]
+    back = f"{parties.there('link', target)}&{urlencode({'back': parties.origin + '/page?anonymous'})}"
+
+    snapshots = [rig.read(url, credential=sealed) for url in (parties.there("link", target), back)]
+
+    landed = [secrets_of(seen) for seen in parties.first.requests if seen.path == "/page?anonymous"]
+    assert [snapshot.cookies for snapshot in snapshots] == [None, None]
+    assert landed == [set()]
+    assert parties.leaks(target) == set()

@@ -10,7 +10,7 @@ import threading
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from loopback_site import Answer, Request, Serve, Site
+from loopback_site import Answer, Request, Serve
 from third_party_vectors import LEADING, MAY_NOT_ARRIVE, VECTORS
 
 from bequest.engine.cookies import Cookie
@@ -207,11 +207,6 @@ def secrets_of(request: Request) -> set[str]:
     """Return the secrets that a request holds anywhere."""
     text = "\n".join([request.path, *request.headers.values(), request.body.decode(errors="replace")])
     return {secret for secret in SECRETS if secret in text}
-
-
-def told_to(site: Site) -> list[set[str]]:
-    """Return the secrets that each page's script has told to its own site."""
-    return [secrets_of(seen) for seen in site.requests if seen.path == "/told"]
 
 
 def asked_of(request: Request) -> dict[str, str]:
