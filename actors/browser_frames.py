@@ -46,7 +46,7 @@ class FrameMap:
     async def watch_targets(self, session: CDPSession) -> None:
         """Learn all targets that there are and listen to changes; *session* is the browser's."""
         session.on("Target.targetCreated", self._on_target)
-        session.on("Target.targetDestroyed", lambda event: self._contexts.pop(event["targetId"], None))
+        session.on("Target.targetDestroyed", self._on_target_gone)
         await session.send("Target.setDiscoverTargets", {"discover": True, "filter": [{}]})
 
     def forget_targets(self) -> None:
@@ -75,6 +75,9 @@ class FrameMap:
         if "browserContextId" in target:
             self._contexts[target["targetId"]] = target["browserContextId"]
             self._tell()
+
+    def _on_target_gone(self, event: Event) -> None:
+        self._contexts.pop(event["targetId"], None)
 
     def _tell(self) -> None:
         self._news.set()

@@ -42,7 +42,7 @@ class Telling:
         self._changed = threading.Condition()
         self._unheard = threading.Semaphore(0)
         self.site = serve(self._answer)
-        self.origin = self.site.origin
+        self.origin = self.site.url("", HOST)
 
     def told(self, count: int = 1) -> list[set[str]]:
         """Wait for as many reports, and return the secrets in each."""
