@@ -34,7 +34,7 @@ from .guard import Guard, LookUp
 
 MAX_CONTEXTS = 8  # idle ones beyond it are closed, the longest unused first
 STOP_SLACK_S = 2.0  # for a stop to come, when a signal to the whole process group may have ended the browser first
-PROMPT_TIMEOUT_S = 15.0  # for a new context, and for the cookies of one
+PROMPT_TIMEOUT_S = 15.0  # for a new context, for the cookies of one, for each storage
 
 T = TypeVar("T")
 OpenSeal = Callable[[SealedCredential], Credential]
@@ -143,7 +143,8 @@ class BrowserService:
         try:
             if credential is not None:
                 now = self._clock.now()
-                report = await self._promptly(inject(context, credential, now))
+                parts = 1 + len(credential.storages)
+                report = await self._promptly(inject(context, credential, now), parts=parts)
                 usable = credential.examined(now)
                 outfit = Outfit(chromium.headers, usable.headers, usable.storages)
         except BaseException:
@@ -161,11 +162,11 @@ class BrowserService:
         chromium = await self._running()
         return await self._promptly(chromium.new_context(allow_private=allow_private))
 
-    async def _promptly(self, work: Awaitable[T]) -> T:
+    async def _promptly(self, work: Awaitable[T], *, parts: int = 1) -> T:
         """Wait for what a browser in order does at once; one that does not is of no use and is killed."""
         chromium = self._chromium
         try:
-            async with asyncio.timeout(PROMPT_TIMEOUT_S):
+            async with asyncio.timeout(parts * PROMPT_TIMEOUT_S):
                 return await work
         except TimeoutError:
             if chromium is not None:

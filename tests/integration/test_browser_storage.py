@@ -113,7 +113,7 @@ def test_other_origins_have_none_of_it(rig: Rig, serve: Serve, site: Telling) ->
     rig.read(f"{elsewhere}/tell", credential=sealed)
 
     assert report is not None
-    assert dict(report.skipped) == {f"storage of {elsewhere}": "outside the credential's sites"}
+    assert dict(report.skipped) == {f"storage {elsewhere}": "outside the credential's sites"}
     assert other.told() == [set()]
     assert site.told(2) == [set(), set()]
 
@@ -136,7 +136,7 @@ def test_storage_that_the_browser_refuses_costs_only_itself(rig: Rig, serve: Ser
 
     report = rig.read(f"{site.origin}/tell", credential=sealed).cookies
 
-    assert report == CookieReport(storages=1, skipped=((f"storage of {other.origin}", "refused by the browser"),))
+    assert report == CookieReport(storages=1, skipped=((f"storage {other.origin}", "refused by the browser"),))
     assert site.told() == [STORAGES]
 
 
