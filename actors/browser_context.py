@@ -1,4 +1,4 @@
-"""Owns one browser context: the cookies of one credential, one egress policy, and a small pool of reused tabs.
+"""Owns one browser context: the session of one credential, one egress policy, and a small pool of reused tabs.
 
 Popups are closed as they appear: a spinning one freezes the page that opened it, and one that stayed open would keep
 its share of memory and network.
@@ -20,6 +20,7 @@ from ..engine.session_checks import SessionCheck
 from .browser_failures import kind_of, page_error
 from .browser_freshness import Freshness
 from .browser_launch import quietly
+from .browser_outfit import Outfit
 from .browser_tab import Tab, WhyRefused, host_of
 
 
@@ -32,6 +33,7 @@ class SessionContext:
         *,
         credential: Credential | None,
         report: CookieReport | None,
+        outfit: Outfit,
         tabs: int,
         why_refused: WhyRefused,
     ) -> None:
@@ -41,6 +43,7 @@ class SessionContext:
         self.freshness: Freshness | None = None  # of a session that is written back
         self._context = context
         self._report = report
+        self._outfit = outfit
         self._why_refused = why_refused
         self._limit = tabs
         self._slots = asyncio.Semaphore(tabs)
@@ -75,7 +78,9 @@ class SessionContext:
         """Close all tabs and the context; return whether it closed in time."""
         for task in self._tidying:
             task.cancel()
-        return await quietly(self._context.close())
+        is_closed = await quietly(self._context.close())
+        await self._outfit.end()
+        return is_closed
 
     async def _read_in_slot(self, url: str, timeout_s: float, check: SessionCheck | None) -> PageSnapshot:
         self._busy += 1
@@ -102,10 +107,12 @@ class SessionContext:
             self._spawn(self._discard(self._idle.pop(0)))
         page = await self._new_page()
         try:
-            return await Tab.attach(page, host)
+            tab = await Tab.attach(page, host)
+            await self._outfit.fit(page, tab.session)
         except BaseException:
             self._spawn(self._close_page(page))
             raise
+        return tab
 
     def _give_back(self, tab: Tab | None) -> None:
         if tab is not None and tab.is_spent:

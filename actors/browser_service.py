@@ -31,6 +31,7 @@ from .browser_install import find_chromium
 from .browser_launch import Chromium, quietly
 from .browser_login import log_in
 from .browser_messages import Login
+from .browser_outfit import Outfit
 from .browser_tab import host_of
 from .guard import Guard, LookUp
 from .session_messages import JudgeSession
@@ -39,7 +40,7 @@ from .write_back import Seals
 MAX_CONTEXTS = 8  # idle ones beyond it are closed, the longest unused first
 STOP_SLACK_S = 2.0  # for a stop to come, when a signal to the whole process group may have ended the browser first
 FINISH_TIMEOUT_S = 5.0  # for what is fresh to be written when the browser is closed
-PROMPT_TIMEOUT_S = 15.0  # for a new context, and for the cookies of one
+PROMPT_TIMEOUT_S = 15.0  # for a new context, for the cookies of one, for each storage
 
 T = TypeVar("T")
 
@@ -180,11 +181,17 @@ class BrowserService:
             self._retire(older)
 
     async def _open(self, key: ContextKey, credential: Credential | None) -> SessionContext:
-        context = await self._fresh_context(allow_private=key.allow_private)
+        chromium = await self._running()
+        user_agent = credential.user_agent if credential is not None else None
+        context = await self._promptly(chromium.new_context(allow_private=key.allow_private, user_agent=user_agent))
+        report, outfit = None, Outfit(chromium.headers)
         try:
-            report = None
             if credential is not None:
-                report = await self._promptly(inject(context, credential, self._clock.now()))
+                now = self._clock.now()
+                parts = 1 + len(credential.storages)
+                report = await self._promptly(inject(context, credential, now), parts=parts)
+                usable = credential.examined(now)
+                outfit = Outfit(chromium.headers, usable.headers, usable.storages)
         except BaseException:
             self._spawn(quietly(context.close()))
             raise
@@ -192,17 +199,19 @@ class BrowserService:
         def why_refused(url: str) -> str | None:
             return self._guard.why_refused(*host_and_port(url), allow_private=key.allow_private)
 
-        return SessionContext(context, credential=credential, report=report, tabs=self._tabs, why_refused=why_refused)
+        return SessionContext(
+            context, credential=credential, report=report, outfit=outfit, tabs=self._tabs, why_refused=why_refused
+        )
 
     async def _fresh_context(self, *, allow_private: bool) -> BrowserContext:
         chromium = await self._running()
         return await self._promptly(chromium.new_context(allow_private=allow_private))
 
-    async def _promptly(self, work: Awaitable[T]) -> T:
+    async def _promptly(self, work: Awaitable[T], *, parts: int = 1) -> T:
         """Wait for what a browser in order does at once; one that does not is of no use and is killed."""
         chromium = self._chromium
         try:
-            async with asyncio.timeout(PROMPT_TIMEOUT_S):
+            async with asyncio.timeout(parts * PROMPT_TIMEOUT_S):
                 return await work
         except TimeoutError:
             if chromium is not None:

@@ -73,8 +73,8 @@ class Tab:
     def __init__(self, page: Page, session: CDPSession, host: str) -> None:
         self.host = host
         self.is_spent = False
+        self.session = session  # opened while the page still answers; it tells of pages
         self._page = page
-        self._session = session  # opened while the page still answers
         self._is_hung = False
         self._navigations = 0
         self._check_of: Any = None  # the arguments of the script for the page that is being read
@@ -126,7 +126,7 @@ class Tab:
         if self._is_hung:
             with contextlib.suppress(Error, TimeoutError):
                 async with asyncio.timeout(CRASH_TIMEOUT_S):
-                    await self._session.send("Page.crash")
+                    await self.session.send("Page.crash")
         with contextlib.suppress(Error):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._page.close()

@@ -32,12 +32,14 @@ class LoginFormFacts(Record, frozen=True, kw_only=True):
 
 
 class CookieReport(Record, frozen=True, kw_only=True):
-    """What became of a credential's cookies: counts and names, never values."""
+    """What became of a credential's cookies, headers and storages: counts and names, never values."""
 
     offered: int = 0
     injected: int = 0
     confirmed: int = 0  # read back from the browser
-    skipped: tuple[tuple[str, str], ...] = ()  # cookie name and reason
+    headers: int = 0  # that go with requests to their origins
+    storages: int = 0  # of origins, given to the browser
+    skipped: tuple[tuple[str, str], ...] = ()  # cookie name, or what else it is and of where, and reason
 
 
 class PageSnapshot(Record, frozen=True, kw_only=True):
