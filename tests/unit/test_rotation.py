@@ -9,6 +9,7 @@ import pytest
 from actor_rig import TapedAddress
 from crawl_rig import CANARY, CrawlRig
 
+from bequest.actors.browser_messages import Login
 from bequest.actors.handles import Credentials
 from bequest.actors.rotation import TRIES, Rotation
 from bequest.actors.rotation_messages import ListSealedByOthers, ResealCredentials, Scrub
@@ -18,6 +19,7 @@ from bequest.engine.errors import CredentialError, KeyNeededError, SealError
 from bequest.engine.keys import Key
 from bequest.engine.records import SealedCredential
 from bequest.engine.secret import Secret
+from bequest.engine.sessions import Session
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -35,7 +37,11 @@ def rig(store: Store, clock: ManualClock) -> Iterator[CrawlRig]:
 
 
 def credentials_of(rig: CrawlRig, clock: ManualClock, key: Key) -> Credentials:
-    return Credentials(rig.manager.address, lambda: key, clock, DATABASE)
+    return Credentials(rig.manager.address, lambda: key, clock, DATABASE, no_login)
+
+
+def no_login(login: Login) -> Session:
+    raise AssertionError(f"nothing here logs in, asked for {login}")
 
 
 def session(auth_id: str = "wiki", value: str = CANARY) -> Credential:
