@@ -101,7 +101,7 @@ def test_rotation_is_all_or_none(rig: CrawlRig, clock: ManualClock) -> None:
 def test_rotation_without_a_key_is_refused(rig: CrawlRig, clock: ManualClock) -> None:
     """An engine that has none says so."""
     with pytest.raises(KeyNeededError):
-        Credentials(rig.manager.address, None, clock, DATABASE).rotate()
+        Credentials(rig.manager.address, None, clock, DATABASE, no_login).rotate()
 
 
 def test_credential_that_is_put_during_a_rotation_is_not_lost(rig: CrawlRig, clock: ManualClock) -> None:
@@ -116,7 +116,7 @@ def test_credential_that_is_put_during_a_rotation_is_not_lost(rig: CrawlRig, clo
 
     taped.before[ResealCredentials] = put_once
 
-    done = Credentials(taped, lambda: NEW, clock, DATABASE).rotate()
+    done = Credentials(taped, lambda: NEW, clock, DATABASE, no_login).rotate()
 
     assert done.resealed == 1
     assert credentials_of(rig, clock, Key(b"n" * 32)).get("wiki") == newer
@@ -131,7 +131,7 @@ def test_rotation_gives_up_when_it_is_always_in_vain(rig: CrawlRig, clock: Manua
     taped.before[ResealCredentials] = lambda: credentials_of(rig, clock, OLD).put(session())
 
     with pytest.raises(CredentialError, match="somebody changed it meanwhile"):
-        Credentials(taped, lambda: NEW, clock, DATABASE).rotate()
+        Credentials(taped, lambda: NEW, clock, DATABASE, no_login).rotate()
 
     assert [type(one) for one in tape] == [ListSealedByOthers, ResealCredentials] * TRIES
     assert credentials_of(rig, clock, NEW).get("wiki") == session()
@@ -143,6 +143,6 @@ def test_file_is_cleared_after_the_credentials_are_sealed_anew(rig: CrawlRig, cl
         credentials_of(rig, clock, OLD).put(session(name))
     tape: list[object] = []
 
-    Credentials(TapedAddress(rig.manager.address, tape), lambda: NEW, clock, DATABASE).rotate()
+    Credentials(TapedAddress(rig.manager.address, tape), lambda: NEW, clock, DATABASE, no_login).rotate()
 
     assert [type(one) for one in tape] == [ListSealedByOthers, ResealCredentials, Scrub]
