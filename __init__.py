@@ -63,7 +63,7 @@ from .engine.errors import (
     UrlError,
     VaultError,
 )
-from .engine.events import Event, EventsMissed, JobMoved
+from .engine.events import Event, EventsMissed, JobMoved, LoginFailed, RunStalled, SessionRenewed
 from .engine.filters import JobFilter
 from .engine.fire_times import Cron, Interval
 from .engine.integrity import Finding
@@ -175,6 +175,7 @@ __all__ = [
     "LogEntry",
     "LogLevelError",
     "LogLine",
+    "LoginFailed",
     "LoginFailedError",
     "LoginReport",
     "LoginStep",
@@ -199,6 +200,7 @@ __all__ = [
     "Retry",
     "Rotation",
     "Run",
+    "RunStalled",
     "RunStatus",
     "Schedule",
     "ScheduleNotFoundError",
@@ -207,6 +209,7 @@ __all__ = [
     "Secret",
     "Session",
     "SessionCheck",
+    "SessionRenewed",
     "Skipped",
     "Snooze",
     "Span",

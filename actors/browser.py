@@ -10,6 +10,7 @@ import asyncio
 import logging
 import queue
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from ..engine.clock import Clock
 from ..engine.errors import BequestError, BrowserError, EngineStoppedError
 from .asking import Ask, answer
 from .browser_messages import FetchPage, Login
-from .browser_service import BrowserService, OpenSeal
+from .browser_service import BrowserService
 from .guard import LookUp
 from .loop_thread import LoopThread
 from .name_lookup import look_up
+from .session_messages import JudgeSession
 from .supervised import Overseer, SupervisedActor
+from .write_back import Seals
 
 logger = logging.getLogger(__name__)
 
@@ -32,16 +35,16 @@ JOIN_TIMEOUT_S = 5.0
 
 
 class BrowserActor(SupervisedActor):
-    """Answers ``FetchPage`` and ``Login``, each sent as an ``Ask``.
+    """Answers ``FetchPage`` and ``Login``, each sent as an ``Ask``; is told ``JudgeSession``.
 
-    *open_seal* opens credentials, on the loop's thread; *executable* None means to look for a Chromium; *look_up_name*
-    resolves host names for the guard. The browser starts with the first message.
+    *seals* opens credentials, on the loop's thread, and writes them back; *executable* None means to look for a
+    Chromium; *look_up_name* resolves host names for the guard. The browser starts with the first message.
     """
 
     def __init__(
         self,
         overseer: Overseer,
-        open_seal: OpenSeal,
+        seals: Seals,
         clock: Clock,
         executable: str | None = None,
         tabs_per_context: int = 4,
@@ -50,7 +53,7 @@ class BrowserActor(SupervisedActor):
         super().__init__(overseer)
         self._loop = LoopThread("bequest-browser")
         self._service = BrowserService(
-            open_seal,
+            seals,
             clock,
             look_up_name,
             executable=Path(executable) if executable else None,
@@ -65,6 +68,9 @@ class BrowserActor(SupervisedActor):
 
     def receive(self, message: object) -> None:
         """Pass what is asked to the loop."""
+        if isinstance(message, JudgeSession):
+            self._loop.call_soon(partial(self._service.judge, message))
+            return
         if not isinstance(message, Ask):
             self.refuse_unknown(message)
             return

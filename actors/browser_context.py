@@ -1,4 +1,4 @@
-"""Owns one browser context: the cookies of one credential, one egress policy, and a small pool of reused tabs.
+"""Owns one browser context: the session of one credential, one egress policy, and a small pool of reused tabs.
 
 Popups are closed as they appear: a spinning one freezes the page that opened it, and one that stayed open would keep
 its share of memory and network.
@@ -16,8 +16,11 @@ from playwright.async_api import BrowserContext, Error, Page
 
 from ..engine.credentials import Credential
 from ..engine.pages import CookieReport, PageSnapshot
+from ..engine.session_checks import SessionCheck
 from .browser_failures import kind_of, page_error
+from .browser_freshness import Freshness
 from .browser_launch import quietly
+from .browser_outfit import Outfit
 from .browser_tab import Tab, WhyRefused, host_of
 
 
@@ -30,14 +33,17 @@ class SessionContext:
         *,
         credential: Credential | None,
         report: CookieReport | None,
+        outfit: Outfit,
         tabs: int,
         why_refused: WhyRefused,
     ) -> None:
         self.credential = credential
         self.readers = 0  # pages that are being read or wait for a tab
         self.is_broken = False  # a tab of it does not even close
+        self.freshness: Freshness | None = None  # of a session that is written back
         self._context = context
         self._report = report
+        self._outfit = outfit
         self._why_refused = why_refused
         self._limit = tabs
         self._slots = asyncio.Semaphore(tabs)
@@ -49,7 +55,7 @@ class SessionContext:
         self._tidying: set[asyncio.Task[None]] = set()
         context.on("page", self._meet)
 
-    async def read(self, url: str, timeout_s: float) -> PageSnapshot:
+    async def read(self, url: str, timeout_s: float, check: SessionCheck | None = None) -> PageSnapshot:
         """Read *url* in a tab of the pool; raises ``PageError``, at the latest when *timeout_s* has passed.
 
         The answer does not wait until a tab that hangs has been replaced; the slot in the pool does.
@@ -58,24 +64,30 @@ class SessionContext:
         try:
             async with asyncio.timeout(timeout_s):
                 await self._slots.acquire()
-                return await self._read_in_slot(url, timeout_s)
+                return await self._read_in_slot(url, timeout_s, check)
         except TimeoutError:
             raise page_error("timeout", url) from None
         finally:
             self.readers -= 1
 
+    async def read_cookies(self) -> list[Any]:  # Any: Playwright's own type
+        """Return all cookies of the context, as the browser spells them."""
+        return list(await self._context.cookies())
+
     async def close(self) -> bool:
         """Close all tabs and the context; return whether it closed in time."""
         for task in self._tidying:
             task.cancel()
-        return await quietly(self._context.close())
+        is_closed = await quietly(self._context.close())
+        await self._outfit.end()
+        return is_closed
 
-    async def _read_in_slot(self, url: str, timeout_s: float) -> PageSnapshot:
+    async def _read_in_slot(self, url: str, timeout_s: float, check: SessionCheck | None) -> PageSnapshot:
         self._busy += 1
         tab: Tab | None = None
         try:
             tab = await self._take(host_of(url))
-            snapshot = await tab.read(url, timeout_s=timeout_s, why_refused=self._why_refused)
+            snapshot = await tab.read(url, timeout_s=timeout_s, why_refused=self._why_refused, check=check)
         except Error as error:  # no tab could be opened
             raise page_error(kind_of(error.message), url) from None
         finally:
@@ -95,10 +107,12 @@ class SessionContext:
             self._spawn(self._discard(self._idle.pop(0)))
         page = await self._new_page()
         try:
-            return await Tab.attach(page, host)
+            tab = await Tab.attach(page, host)
+            await self._outfit.fit(page, tab.session)
         except BaseException:
             self._spawn(self._close_page(page))
             raise
+        return tab
 
     def _give_back(self, tab: Tab | None) -> None:
         if tab is not None and tab.is_spent:

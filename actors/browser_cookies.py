@@ -1,4 +1,4 @@
-"""Owns the way of a credential's cookies into a browser context, and the account of it (I17).
+"""Owns the way of a credential into a new browser context, its cookies above all, and the account of it (I17).
 
 One bad cookie makes Chromium refuse a whole batch, often without naming it, and silence is not success: so a refused
 batch is repeated one by one, and what was stored is read back and compared.
@@ -11,27 +11,37 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, Error
 
-from ..engine.cookies import Cookie, admit, from_playwright, to_playwright
+from ..engine.cookies import Cookie, from_playwright, to_playwright
 from ..engine.credentials import Credential
 from ..engine.pages import CookieReport
+from .browser_storage import put
+
+REFUSED = "refused by the browser"
 
 
 async def inject(context: BrowserContext, credential: Credential, now: float) -> CookieReport:
-    """Put the credential's usable cookies into *context* and return what became of each: names and reasons."""
-    admission = admit(credential.cookies, sites=credential.sites, now=now)
-    refused = await _add(context, admission.kept, now)
+    """Put what is usable of the credential's cookies and storages into a new *context*.
+
+    Returns what became of each part: names and reasons. Headers and sessionStorage are given to each tab.
+    """
+    admission = credential.examined(now)
+    storages_refused = await put(context, admission.storages)
+    refused = await _add(context, admission.cookies, now)
     stored = {_identity(from_playwright(dict(found))) for found in await context.cookies()}
-    injected = [cookie for cookie in admission.kept if cookie not in refused]
+    injected = [cookie for cookie in admission.cookies if cookie not in refused]
     missing = [cookie for cookie in injected if _identity(cookie) not in stored]
     skipped = (
-        *admission.skipped,
-        *((cookie.name, "refused by the browser") for cookie in refused),
+        *((one.name if one.kind == "cookie" else f"{one.kind} {one.name}", one.reason) for one in admission.skipped),
+        *((cookie.name, REFUSED) for cookie in refused),
         *((cookie.name, "not stored by the browser") for cookie in missing),
+        *((f"storage {storage.origin}", REFUSED) for storage in storages_refused),
     )
     return CookieReport(
         offered=len(credential.cookies),
         injected=len(injected),
         confirmed=len(injected) - len(missing),
+        headers=len(admission.headers),
+        storages=len(admission.storages) - len(storages_refused),
         skipped=skipped,
     )
 

@@ -69,6 +69,12 @@ def page_error(kind: str, url: str) -> PageError:
     return PageError(message, reason=failure.reason, is_transient=failure.is_transient)
 
 
+def bad_selector(field: str, url: str) -> PageError:
+    """Return the error for a selector of the session check that the browser does not know."""
+    message = f"asked for {place(url)}, found that session_check.{field} is no CSS selector of this browser; correct it"
+    return PageError(message, reason="bad_selector", is_transient=False)
+
+
 def net_error(message: str) -> str | None:
     """Return the name of Chromium's error in a message of Playwright, or None when it has none."""
     found = NET_ERROR.search(message)

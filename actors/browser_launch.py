@@ -19,6 +19,7 @@ from pathlib import Path
 from playwright.async_api import Browser, BrowserContext, Error, Playwright, ProxySettings, async_playwright
 
 from ..engine.errors import BrowserNotFoundError
+from .browser_headers import BrowserHeaders
 from .guard import Guard
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Chromium:
     """One running Chromium with its driver."""
 
     def __init__(self, driver: Playwright, browser: Browser, guard: Guard) -> None:
+        self.headers = BrowserHeaders(browser)
         self._driver = driver
         self._browser = browser
         self._guard = guard
@@ -94,12 +96,13 @@ class Chromium:
         """The version that the browser gives."""
         return self._browser.version
 
-    async def new_context(self, *, allow_private: bool) -> BrowserContext:
+    async def new_context(self, *, allow_private: bool, user_agent: str | None = None) -> BrowserContext:
         """Return a fresh context under that egress policy: no service workers, no downloads."""
         return await self._browser.new_context(
             proxy=proxy(self._guard.private_port) if allow_private else None,
             service_workers="block",
             accept_downloads=False,
+            user_agent=user_agent,
         )
 
     async def check(self) -> None:

@@ -8,52 +8,56 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 from playwright.async_api import BrowserContext, Error
 
 from ..engine.clock import Clock
 from ..engine.credentials import Credential
-from ..engine.errors import BrowserError, BrowserNotFoundError, PageError
+from ..engine.errors import BrowserError, BrowserNotFoundError, CredentialNeededError, PageError
 from ..engine.pages import PageRequest, PageSnapshot
 from ..engine.records import SealedCredential
 from ..engine.sessions import Session
 from .browser_context import SessionContext
 from .browser_cookies import inject
 from .browser_failures import is_fetchable, kind_of, page_error
+from .browser_freshness import Freshness
 from .browser_install import find_chromium
 from .browser_launch import Chromium, quietly
 from .browser_login import log_in
 from .browser_messages import Login
+from .browser_outfit import Outfit
 from .browser_tab import host_of
 from .guard import Guard, LookUp
+from .session_messages import JudgeSession
+from .write_back import Seals
 
 MAX_CONTEXTS = 8  # idle ones beyond it are closed, the longest unused first
 STOP_SLACK_S = 2.0  # for a stop to come, when a signal to the whole process group may have ended the browser first
-PROMPT_TIMEOUT_S = 15.0  # for a new context, and for the cookies of one
+FINISH_TIMEOUT_S = 5.0  # for what is fresh to be written when the browser is closed
+PROMPT_TIMEOUT_S = 15.0  # for a new context, for the cookies of one, for each storage
 
 T = TypeVar("T")
-OpenSeal = Callable[[SealedCredential], Credential]
 
 
 class ContextKey(NamedTuple):
     """What pages share a context."""
 
     auth_id: str | None  # None is anonymous
-    version: int
+    session: int  # the version that was put: what refreshes it was read in the context itself
     allow_private: bool
 
 
 class BrowserService:
     """Reads pages and logs in; *executable* None means to look for a Chromium."""
 
-    def __init__(
-        self, open_seal: OpenSeal, clock: Clock, look_up: LookUp, *, executable: Path | None, tabs: int
-    ) -> None:
-        self._open_seal = open_seal
+    def __init__(self, seals: Seals, clock: Clock, look_up: LookUp, *, executable: Path | None, tabs: int) -> None:
+        self._seals = seals
         self._clock = clock
         self._executable = executable
         self._tabs = tabs
@@ -68,7 +72,8 @@ class BrowserService:
         """Return what the browser finds at the request's URL.
 
         The credential is used only where it covers the URL's host; elsewhere the page is read anonymously, and the
-        snapshot's ``cookies`` is None. Raises ``PageError``, ``BrowserNotFoundError`` and the errors of the vault.
+        snapshot's ``cookies`` is None. Raises ``PageError``, ``BrowserNotFoundError``, the errors of the vault, and
+        ``CredentialNeededError`` for a credential that covers the host and has secrets but no session yet.
         """
         if not is_fetchable(request.url):
             raise page_error("scheme", request.url)
@@ -93,8 +98,18 @@ class BrowserService:
                 await self._chromium.check()
             raise BrowserError(f"asked for a login, found: the browser failed ({kind_of(error.message)})") from None
 
+    def judge(self, message: JudgeSession) -> None:
+        """Take the verdict on a state of a session's cookies; of a context that is closed it is too late."""
+        key = ContextKey(message.auth_id, message.session, message.allow_private)
+        context = self._contexts.get(key)
+        if context is not None and context.freshness is not None:
+            context.freshness.judge(message.state, is_good=message.is_good)
+
     async def close(self) -> None:
-        """Close every context, the browser and the guard, within some twenty seconds."""
+        """Write back what is fresh, and close every context, the browser and the guard, within some twenty seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_TIMEOUT_S):
+                await asyncio.gather(*(one.freshness.finish() for one in self._contexts.values() if one.freshness))
         self._contexts.clear()
         if self._launching is not None:
             self._launching.cancel()
@@ -106,8 +121,13 @@ class BrowserService:
 
     async def _read(self, request: PageRequest) -> PageSnapshot:
         try:
+            if request.is_trial:
+                return await self._read_alone(request)
             context = await self._context_for(request)
-            return await context.read(request.url, request.timeout_s)
+            snapshot = await context.read(request.url, request.timeout_s, request.session_check)
+            if context.freshness is None:
+                return snapshot
+            return msgspec.structs.replace(snapshot, session_state=await context.freshness.look())
         except Error as error:
             raise page_error(kind_of(error.message), request.url) from None
 
@@ -117,7 +137,9 @@ class BrowserService:
             key, credential = self._session_of(request)
             context = self._contexts.get(key)
             if context is None or context.is_broken:
+                self._retire(key)
                 context = await self._open(key, credential)
+                await self._keep_fresh(context, key, request.credential)
             self._contexts[key] = context
             self._contexts.move_to_end(key)
             self._retire_idle()
@@ -126,20 +148,50 @@ class BrowserService:
     def _session_of(self, request: PageRequest) -> tuple[ContextKey, Credential | None]:
         sealed = request.credential
         if sealed is not None:
-            key = ContextKey(sealed.auth_id, sealed.version, request.allow_private)
+            key = ContextKey(sealed.auth_id, sealed.session, request.allow_private)
             known = self._contexts.get(key)
-            credential = known.credential if known is not None else self._open_seal(sealed)
+            credential = known.credential if known is not None else self._seals.open(sealed)
             if credential is not None and credential.covers(host_of(request.url)):
+                check_has_session(credential, self._clock.now())
                 return key, credential
         return ContextKey(None, 0, request.allow_private), None
 
-    async def _open(self, key: ContextKey, credential: Credential | None) -> SessionContext:
-        self._retire(key)
-        context = await self._fresh_context(allow_private=key.allow_private)
+    async def _read_alone(self, request: PageRequest) -> PageSnapshot:
+        key, credential = self._session_of(request)
+        context = await self._open(key, credential)
         try:
-            report = None
+            return await context.read(request.url, request.timeout_s, request.session_check)
+        finally:
+            self._spawn(self._close_or_kill(context))
+
+    async def _keep_fresh(self, context: SessionContext, key: ContextKey, sealed: SealedCredential | None) -> None:
+        write_back = self._seals.write_back
+        if write_back is None or context.credential is None or sealed is None:
+            return
+        context.freshness = Freshness(
+            context.credential,
+            sealed,
+            read_cookies=context.read_cookies,
+            write_back=write_back,
+            spawn=self._spawn,
+            clock=self._clock,
+        )
+        await context.freshness.begin()
+        for older in [one for one in self._contexts if is_outdated(one, key) and not self._contexts[one].readers]:
+            self._retire(older)
+
+    async def _open(self, key: ContextKey, credential: Credential | None) -> SessionContext:
+        chromium = await self._running()
+        user_agent = credential.user_agent if credential is not None else None
+        context = await self._promptly(chromium.new_context(allow_private=key.allow_private, user_agent=user_agent))
+        report, outfit = None, Outfit(chromium.headers)
+        try:
             if credential is not None:
-                report = await self._promptly(inject(context, credential, self._clock.now()))
+                now = self._clock.now()
+                parts = 1 + len(credential.storages)
+                report = await self._promptly(inject(context, credential, now), parts=parts)
+                usable = credential.examined(now)
+                outfit = Outfit(chromium.headers, usable.headers, usable.storages)
         except BaseException:
             self._spawn(quietly(context.close()))
             raise
@@ -147,17 +199,19 @@ class BrowserService:
         def why_refused(url: str) -> str | None:
             return self._guard.why_refused(*host_and_port(url), allow_private=key.allow_private)
 
-        return SessionContext(context, credential=credential, report=report, tabs=self._tabs, why_refused=why_refused)
+        return SessionContext(
+            context, credential=credential, report=report, outfit=outfit, tabs=self._tabs, why_refused=why_refused
+        )
 
     async def _fresh_context(self, *, allow_private: bool) -> BrowserContext:
         chromium = await self._running()
         return await self._promptly(chromium.new_context(allow_private=allow_private))
 
-    async def _promptly(self, work: Awaitable[T]) -> T:
+    async def _promptly(self, work: Awaitable[T], *, parts: int = 1) -> T:
         """Wait for what a browser in order does at once; one that does not is of no use and is killed."""
         chromium = self._chromium
         try:
-            async with asyncio.timeout(PROMPT_TIMEOUT_S):
+            async with asyncio.timeout(parts * PROMPT_TIMEOUT_S):
                 return await work
         except TimeoutError:
             if chromium is not None:
@@ -194,7 +248,12 @@ class BrowserService:
     def _retire(self, key: ContextKey) -> None:
         context = self._contexts.pop(key, None)
         if context is not None:
-            self._spawn(self._close_or_kill(context))
+            self._spawn(self._finish(context))
+
+    async def _finish(self, context: SessionContext) -> None:
+        if context.freshness is not None:
+            await context.freshness.finish()
+        await self._close_or_kill(context)
 
     async def _close_or_kill(self, context: SessionContext) -> None:
         chromium = self._chromium
@@ -211,3 +270,17 @@ def host_and_port(url: str) -> tuple[str, int]:
     """Return the host and the port that *url* is dialled at."""
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def is_outdated(key: ContextKey, newer: ContextKey) -> bool:
+    """Return whether *newer* is a session that was put in the place of that of *key*."""
+    return key.auth_id == newer.auth_id and key.session < newer.session
+
+
+def check_has_session(credential: Credential, now: float) -> None:
+    """Raise ``CredentialNeededError`` for one that could log in and has not."""
+    if not credential.secrets:
+        return
+    usable = credential.admitted(now)
+    if not (usable.cookies or usable.headers or usable.storages):
+        raise CredentialNeededError(f"credential {credential.auth_id!r} has secrets and no session yet")

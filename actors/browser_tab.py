@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
 import msgspec
@@ -19,7 +20,8 @@ from ..engine.errors import PageError
 from ..engine.login_pages import LOGIN_FACTS_JS
 from ..engine.pages import LoginFormFacts, PageSnapshot
 from ..engine.records import Record
-from .browser_failures import EMPTY_BODY, THROUGH_GUARD, kind_of, net_error, page_error
+from ..engine.session_checks import SESSION_SIGNS_JS, SessionCheck
+from .browser_failures import EMPTY_BODY, THROUGH_GUARD, bad_selector, kind_of, net_error, page_error
 from .browser_leaving import LeavingWatch
 from .browser_size import SizeWatch
 
@@ -31,17 +33,25 @@ CLOSE_TIMEOUT_S = 3.0
 READ_ATTEMPTS = 4  # a page that leads on takes the document away under the reader
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
-READ_PAGE_JS = f"""() => {{
+READ_PAGE_JS = f"""(check) => {{
   const html = document.documentElement ? document.documentElement.outerHTML : "";
   const navigation = performance.getEntriesByType("navigation")[0];
   const page = {{url: location.href, content_type: document.contentType, characters: html.length,
     is_parsing: document.readyState === "loading",
-    status: navigation && navigation.responseStatus || 0, html: "", login: null}};
+    status: navigation && navigation.responseStatus || 0, html: "", login: null, checked: {{signs: [], bad: []}}}};
   if (html.length > {MAX_HTML_CHARACTERS}) return page;
-  return {{...page, html, login: ({LOGIN_FACTS_JS})()}};
+  const checked = check ? ({SESSION_SIGNS_JS})(check) : page.checked;
+  return {{...page, html, login: ({LOGIN_FACTS_JS})(), checked}};
 }}"""
 
 WhyRefused = Callable[[str], str | None]  # of a URL: the guard's reason
+
+
+class Checked(Record, frozen=True, kw_only=True):
+    """What the script found of a session check: fields that speak against the session, and those that are no CSS."""
+
+    signs: tuple[str, ...]
+    bad: tuple[str, ...]
 
 
 class Reading(Record, frozen=True, kw_only=True):
@@ -54,6 +64,7 @@ class Reading(Record, frozen=True, kw_only=True):
     status: int  # 0 when the page hides it
     html: str
     login: LoginFormFacts | None
+    checked: Checked
 
 
 class Tab:
@@ -62,10 +73,11 @@ class Tab:
     def __init__(self, page: Page, session: CDPSession, host: str) -> None:
         self.host = host
         self.is_spent = False
+        self.session = session  # opened while the page still answers; it tells of pages
         self._page = page
-        self._session = session  # opened while the page still answers
         self._is_hung = False
         self._navigations = 0
+        self._check_of: Any = None  # the arguments of the script for the page that is being read
         self._watch = LeavingWatch(session)
         self._size = SizeWatch(session, self._give_up)
         session.on("Page.windowOpen", self._on_window_open)
@@ -77,13 +89,16 @@ class Tab:
         await asyncio.gather(tab._watch.enable(), tab._size.enable())
         return tab
 
-    async def read(self, url: str, *, timeout_s: float, why_refused: WhyRefused) -> PageSnapshot:
+    async def read(
+        self, url: str, *, timeout_s: float, why_refused: WhyRefused, check: SessionCheck | None = None
+    ) -> PageSnapshot:
         """Go to *url* and return what is there after its scripts ran; raises ``PageError``.
 
         The caller holds the deadline, because a page can keep the script from answering; *timeout_s* only lets the
         browser give up too. A tab that was cancelled here or raised is spent.
         """
         is_fine = False
+        self._check_of = None if check is None else msgspec.to_builtins(check)
         try:
             snapshot = await self._navigate_and_read(urldefrag(url).url, timeout_s, why_refused)
             is_fine = True
@@ -111,7 +126,7 @@ class Tab:
         if self._is_hung:
             with contextlib.suppress(Error, TimeoutError):
                 async with asyncio.timeout(CRASH_TIMEOUT_S):
-                    await self._session.send("Page.crash")
+                    await self.session.send("Page.crash")
         with contextlib.suppress(Error):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._page.close()
@@ -148,7 +163,7 @@ class Tab:
             with contextlib.suppress(PlaywrightTimeoutError):
                 await self._page.wait_for_load_state("load", timeout=LOAD_GRACE_S * 1000)
             try:
-                reading = msgspec.convert(await self._page.evaluate(READ_PAGE_JS), Reading)
+                reading = msgspec.convert(await self._page.evaluate(READ_PAGE_JS, self._check_of), Reading)
             except Error as error:
                 if "context was destroyed" not in error.message or attempts_left <= 0:
                     raise
@@ -169,6 +184,8 @@ class Tab:
             raise page_error("too_large", url)
         if status < 400 and reading.content_type not in HTML_TYPES:
             raise page_error("not_html", url)
+        if reading.checked.bad:
+            raise bad_selector(reading.checked.bad[0], url)
         is_redirected = response is not None and response.request.redirected_from is not None
         return PageSnapshot(
             url=reading.url,
@@ -178,6 +195,7 @@ class Tab:
             was_redirected=is_redirected or (is_led_on and urldefrag(reading.url).url != url),
             login_form=reading.login,
             cookies=None,
+            expired_signs=reading.checked.signs,
         )
 
     async def _judge(self, error: Error, url: str, why_refused: WhyRefused) -> PageSnapshot:

@@ -16,9 +16,9 @@ from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError
 from ..engine.limits import KindTerms
 from ..engine.records import Completion, Lease, LeaseRef
 from ..engine.steps import CRAWL
-from .address import Address
 from .messages import CompleteJobs, ReleaseLeases
 from .page_crawl import PageCrawl
+from .page_visit import CrawlAddresses
 from .standing_messages import Assigned, WantJobs
 from .supervised import Overseer, SupervisedActor
 from .working import Working
@@ -35,8 +35,7 @@ class ChildCrawlerActor(SupervisedActor):
     def __init__(
         self,
         overseer: Overseer,
-        manager: Address,
-        browser: Address,
+        addresses: CrawlAddresses,
         *,
         clock: Clock,
         jitter: Callable[[], float],
@@ -44,8 +43,8 @@ class ChildCrawlerActor(SupervisedActor):
     ) -> None:
         super().__init__(overseer)
         self._working = working or Working()
-        self._manager = manager
-        self._crawl = PageCrawl(manager, browser, clock=clock, jitter=jitter, lease_s=LEASE_S)
+        self._manager = addresses.manager
+        self._crawl = PageCrawl(addresses, clock=clock, jitter=jitter, lease_s=LEASE_S)
         self._held: list[Lease] = []
 
     def begin(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine.records import CredentialEntry, SealedCredential
+from ..engine.records import CredentialEntry, Kept, SealedCredential
 from ..engine.store import Store
 from .messages import Request
 
@@ -15,6 +15,50 @@ class PutCredential(Request, frozen=True, kw_only=True):
     def apply(self, store: Store) -> int:
         """Keep it."""
         return store.credentials.put(self.sealed)
+
+
+class RefreshCredential(Request, frozen=True, kw_only=True):
+    """Keep what a site has made of a session while it was used; reply what became of it, a ``Kept``."""
+
+    sealed: SealedCredential  # put_version names what it refreshes
+
+    def apply(self, store: Store) -> Kept:
+        """Keep it, unless it is out of date."""
+        return store.credentials.refresh(self.sealed)
+
+
+class RenewCredential(Request, frozen=True, kw_only=True):
+    """Keep what a scripted login has made; what waited is due again in the same write; reply a ``Kept``."""
+
+    sealed: SealedCredential  # put_version names what it takes the place of
+    is_proven: bool  # whether a page was read with it that shows that it is a session
+
+    def apply(self, store: Store) -> Kept:
+        """Keep it, unless somebody put another one."""
+        return store.credentials.renew(self.sealed, is_proven=self.is_proven)
+
+
+class ProveSession(Request, frozen=True, kw_only=True):
+    """Note that a page which an older session was refused was read with this one."""
+
+    auth_id: str
+    put_version: int
+
+    def apply(self, store: Store) -> None:
+        """Forgive the logins so far."""
+        store.credentials.note_proof(self.auth_id, self.put_version)
+
+
+class NoteFailedLogin(Request, frozen=True, kw_only=True):
+    """Count a login that led to no session; reply how many in a row, 0 when another session was put meanwhile."""
+
+    auth_id: str
+    put_version: int
+    reason: str
+
+    def apply(self, store: Store) -> int:
+        """Count it."""
+        return store.credentials.note_failed_login(self.auth_id, self.put_version, self.reason)
 
 
 class GetCredential(Request, frozen=True, kw_only=True):

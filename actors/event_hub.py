@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from ..engine.changes import Move
+from ..engine.changes import Move, Notice
 from ..engine.errors import EngineError, ForkError
 from ..engine.events import Event, EventsMissed, events_of
 from ..engine.number_rules import is_whole
@@ -123,13 +123,13 @@ class EventHub:
             self._threads = [*(one for one in self._threads if one.is_alive()), thread]
         return subscription.close
 
-    def publish(self, moves: Sequence[Move], at: float) -> None:
+    def publish(self, facts: Sequence[Move | Notice], at: float) -> None:
         """Pass on what was committed; on the manager's thread."""
         with self._lock:
-            first, self._next = self._next, self._next + len(moves)
+            first, self._next = self._next, self._next + len(facts)
             subscriptions = self._subscriptions
         if subscriptions:
-            events = events_of(moves, first=first, at=at)
+            events = events_of(facts, first=first, at=at)
             for subscription in subscriptions:
                 subscription.put(events)
 

@@ -28,7 +28,7 @@ from .browser_messages import Login
 from .credential_messages import GetCredential, GetCredentialVersion, ListCredentials, PutCredential, RemoveCredential
 from .job_handle import FOREVER_S, JobHandle
 from .login_script import browser_steps
-from .query_messages import ListDocuments, ListFailureCauses
+from .query_messages import GetStallCause, ListDocuments, ListFailureCauses
 from .rotation import Rotation, rotate
 from .standing_messages import AwaitChange, AwaitSettled
 
@@ -50,7 +50,8 @@ class Run(JobHandle[None]):
         """
         status: RunStatus = self._manager.ask(AwaitSettled(job_id=self.id), timeout_s=timeout_s)
         if status.is_stalled:
-            raise CredentialNeededError(stalled(status))
+            cause: tuple[str, str] | None = self._manager.ask(GetStallCause(job_id=self.id))
+            raise CredentialNeededError(stalled(status, cause))
         return status.state
 
     def progress(self, timeout_s: float = FOREVER_S) -> Iterator[RunStatus]:
@@ -191,10 +192,12 @@ class Credentials:
         return Vault(self._key(), self._database_id)
 
 
-def stalled(status: RunStatus) -> str:
-    """Return what is said of a run that waits for a credential."""
+def stalled(status: RunStatus, cause: tuple[str, str] | None) -> str:
+    """Return what is said of a run that waits for a credential, with the *cause* of one of its pages."""
     waiting = "what is left of it waits" if status.has_steps else f"{status.pages.waiting} pages wait"
+    auth_id, reason = cause or ("", "")
+    why = f" ({auth_id}: {reason})" if reason else ""
     return (
-        f"run {status.job_id} is stalled: {waiting} for a credential that works;"
+        f"run {status.job_id} is stalled: {waiting} for a credential that works{why};"
         f" see `bequest job {status.job_id}`, put a new one with `bequest auth add`, and run it again"
     )

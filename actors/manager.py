@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pykka
 
-from ..engine.changes import Move, Ripe
+from ..engine.changes import Move, Notice, Ripe
 from ..engine.errors import BequestError, CommitInDoubtError, EngineError, EngineStoppedError, StoreError
 from ..engine.records import LeaseRef
 from ..engine.store import Store
@@ -61,7 +61,7 @@ class ManagerActor(SupervisedActor):
 
     After a commit *wake_at* is called with the earliest time that something falls due, and *on_ripe* with the
     parents for which something is to be done, *on_lost* with running jobs that were taken from their workers, and
-    *publish* with what has moved, and when.
+    *publish* with what has happened, and when.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ManagerActor(SupervisedActor):
         wake_at: Callable[[float], None],
         on_ripe: Callable[[Ripe], None],
         on_lost: Callable[[frozenset[int]], None] = lambda _: None,
-        publish: Callable[[Sequence[Move], float], None] = lambda _moves, _at: None,
+        publish: Callable[[Sequence[Move | Notice], float], None] = lambda _facts, _at: None,
     ) -> None:
         super().__init__(overseer)
         self._store = store
@@ -161,8 +161,8 @@ class ManagerActor(SupervisedActor):
 
     def _tell_of_changes(self) -> None:
         changes = self._store.changes
-        if changes.moves:
-            self._publish(changes.moves, self._store.now)
+        if changes.moves or changes.notices:
+            self._publish([*changes.moves, *changes.notices], self._store.now)
         if any(self._ripe):
             self._on_ripe(self._ripe)
             self._ripe = NOTHING_RIPE

@@ -20,15 +20,12 @@ from ..engine.errors import (
     EngineError,
     EngineFailedError,
     EngineStoppedError,
-    LeaseLostError,
-    PageError,
     StoreError,
-    VaultError,
 )
 from ..engine.extract import extract
 from ..engine.inheritance import SessionChoice, choose_session
-from ..engine.outcomes import Outcome, Verdict, is_forbidden_to_session, judge, page_error_outcome, place
-from ..engine.pages import PageRequest, PageSnapshot
+from ..engine.outcomes import Verdict, place
+from ..engine.pages import PageSnapshot
 from ..engine.policies import retry_at
 from ..engine.records import (
     Completion,
@@ -36,18 +33,16 @@ from ..engine.records import (
     Inheritance,
     JobError,
     Lease,
-    LeaseRef,
     SealedCredential,
     State,
     StoredDefinition,
 )
-from ..engine.run_status import RunStatus
-from ..engine.urls import Scope, UrlScope, url_key
-from .address import Address
-from .browser_messages import ANSWER_SLACK_S, FetchPage
+from ..engine.urls import url_key
 from .credential_messages import GetCredential
-from .messages import GetDefinition, GetParentMetadata, GetRunStatus, RenewLeases
+from .messages import GetDefinition, GetParentMetadata
 from .page_log import PageLog
+from .page_visit import CrawlAddresses, PageTask, PageVisitor, Visit, leaves_scope
+from .session_messages import Renewed
 
 logger = logging.getLogger(__name__)
 
@@ -55,14 +50,11 @@ logger = logging.getLogger(__name__)
 class PageCrawl:
     """Crawls pages, one call each."""
 
-    def __init__(
-        self, manager: Address, browser: Address, *, clock: Clock, jitter: Callable[[], float], lease_s: float
-    ) -> None:
-        self._manager = manager
-        self._browser = browser
+    def __init__(self, addresses: CrawlAddresses, *, clock: Clock, jitter: Callable[[], float], lease_s: float) -> None:
+        self._manager = addresses.manager
+        self._visitor = PageVisitor(addresses, clock=clock, lease_s=lease_s)
         self._clock = clock
         self._jitter = jitter
-        self._lease_s = lease_s
         self._definitions: dict[int, Definition] = {}  # stored ones never change
 
     def crawl(self, lease: Lease) -> Completion:
@@ -96,27 +88,11 @@ class PageCrawl:
         policy = policy_of(definition, choice)
         if choice.auth_id is not None and sealed is None and policy is AuthPolicy.REQUIRE:
             return waiting(lease, choice.auth_id, 0, needed(choice.auth_id))
-        self._hold_on(lease, definition.page_timeout_s)
-        snapshot = self._fetch(page, definition, sealed)
-        if is_seal_broken(snapshot) and policy is AuthPolicy.DEGRADE:
-            log.warning("credential not opened", auth_id=choice.auth_id)
-            sealed = None
-            snapshot = self._fetch(page, definition, sealed)
-        if isinstance(snapshot, Outcome):
-            return self._ended(lease, snapshot, choice, sealed)
-        if sealed is not None:
-            log.cookies(sealed.auth_id, snapshot.cookies)
-        outcome = judge(
-            snapshot,
-            auth_policy=policy,
-            auth_id=choice.auth_id,
-            has_session_worked=is_forbidden_to_session(snapshot) and self._has_stored_pages(inheritance.parent_id),
-        )
-        if outcome.verdict is not Verdict.CONTENT:
-            return self._ended(lease, outcome, choice, sealed)
-        if snapshot.was_redirected and not stays_in_scope(snapshot.url, definition):
-            return self._failed(lease, left_scope(snapshot.url))
-        return self._stored(lease, page, definition, inheritance.definition_id, snapshot, sealed)
+        task = PageTask(lease, page, definition, inheritance, policy, choice.auth_id)
+        visit = self._visitor.visit(task, sealed, log)
+        if visit.answer is not None:
+            return self._not_renewed(task, visit, visit.answer)
+        return self._ended(task, visit)
 
     def _inheritance(self, lease: Lease) -> Inheritance:
         if lease.parent_id is None:
@@ -142,54 +118,40 @@ class PageCrawl:
             log.warning("credential not found", auth_id=choice.auth_id)
         return sealed
 
-    def _hold_on(self, lease: Lease, timeout_s: float) -> None:
-        """Renew a lease that would end before the browser must have answered; raises ``LeaseLostError``."""
-        wanted_s = timeout_s + 2 * ANSWER_SLACK_S
-        if wanted_s <= self._lease_s:
-            return
-        ref = LeaseRef(job_id=lease.job_id, token=lease.token)
-        if self._manager.ask(RenewLeases(leases=(ref,), lease_s=wanted_s)):
-            raise LeaseLostError
+    def _not_renewed(self, task: PageTask, visit: Visit, answer: Renewed) -> Completion:
+        """Return what becomes of a page that its session was refused, and for which there is no newer one."""
+        lease, error = task.lease, answer.refusal or visit.outcome.error
+        if answer.is_page_refused:
+            return self._failed(lease, not_for_this_user(visit))
+        if answer.is_transient and error is not None:
+            return self._again(lease, error)
+        if answer.again_at is not None:
+            return Completion(
+                job_id=lease.job_id,
+                token=lease.token,
+                state=State.PENDING,
+                run_at=answer.again_at,
+                counts=False,
+                error=error,
+            )
+        return self._ended(task, visit._replace(outcome=msgspec.structs.replace(visit.outcome, error=error)))
 
-    def _fetch(
-        self, page: PageConfig, definition: Definition, sealed: SealedCredential | None
-    ) -> PageSnapshot | Outcome:
-        timeout_s = definition.page_timeout_s
-        request = PageRequest(
-            url=page.url, credential=sealed, allow_private=definition.allow_private, timeout_s=timeout_s
-        )
-        try:
-            found: PageSnapshot = self._browser.ask(FetchPage(request=request), timeout_s=timeout_s + ANSWER_SLACK_S)
-        except PageError as error:
-            return page_error_outcome(error)
-        except VaultError as error:
-            return Outcome(verdict=Verdict.NEEDS_SESSION, error=JobError(type="seal", message=str(error)))
-        return found
-
-    def _has_stored_pages(self, parent_id: int) -> bool:
-        status: RunStatus = self._manager.ask(GetRunStatus(job_id=parent_id))
-        return status.pages.completed > 0
-
-    def _ended(
-        self, lease: Lease, outcome: Outcome, choice: SessionChoice, sealed: SealedCredential | None
-    ) -> Completion:
+    def _ended(self, task: PageTask, visit: Visit) -> Completion:
+        lease, outcome, snapshot, sealed = task.lease, visit.outcome, visit.snapshot, visit.sealed
         error = outcome.error or JobError(type="unknown", message="no reason was found")
         match outcome.verdict:
+            case Verdict.CONTENT if snapshot is not None:
+                if leaves_scope(snapshot, task.definition):
+                    return self._failed(lease, left_scope(snapshot.url))
+                return self._stored(task, snapshot, sealed)
             case Verdict.RETRY:
                 return self._again(lease, error)
-            case Verdict.NEEDS_SESSION if choice.auth_id is not None:
-                return waiting(lease, choice.auth_id, 0 if sealed is None else sealed.version, error)
+            case Verdict.NEEDS_SESSION if task.auth_id is not None:
+                return waiting(lease, task.auth_id, 0 if sealed is None else sealed.session, error)
         return self._failed(lease, error)
 
-    def _stored(
-        self,
-        lease: Lease,
-        page: PageConfig,
-        definition: Definition,
-        definition_id: int | None,
-        snapshot: PageSnapshot,
-        sealed: SealedCredential | None,
-    ) -> Completion:
+    def _stored(self, task: PageTask, snapshot: PageSnapshot, sealed: SealedCredential | None) -> Completion:
+        lease, page = task.lease, task.page
         content = extract(snapshot.html, snapshot.url)
         document = Document(
             url=snapshot.url,
@@ -206,7 +168,7 @@ class PageCrawl:
             token=lease.token,
             state=State.COMPLETED,
             document=document,
-            links=link_jobs(content.links, page, lease.job_id, definition, definition_id),
+            links=link_jobs(content.links, page, lease.job_id, task.definition, task.inheritance.definition_id),
         )
 
     def _again(self, lease: Lease, error: JobError) -> Completion:
@@ -244,15 +206,11 @@ def needed(auth_id: str) -> JobError:
     return JobError(type="credential_needed", message=message)
 
 
-def is_seal_broken(found: PageSnapshot | Outcome) -> bool:
-    """Whether the browser did not even go there, because the credential does not open."""
-    return isinstance(found, Outcome) and found.verdict is Verdict.NEEDS_SESSION
-
-
-def stays_in_scope(url: str, definition: Definition) -> bool:
-    """Return whether a redirect to *url* stays where the run's links may lead; patterns are for links alone."""
-    scope = UrlScope(seeds=definition.start_urls, scope=Scope(definition.scope))
-    return scope.admits(url)
+def not_for_this_user(visit: Visit) -> JobError:
+    """Return what is written beside a page that the session may not see although it works."""
+    said = visit.outcome.error.message if visit.outcome.error else "the page was refused"
+    message = f"{said.partition(';')[0]}; the session is fine, as the canary shows, so the page is not for this user"
+    return JobError(type="not_for_this_user", message=message)
 
 
 def left_scope(url: str) -> JobError:

@@ -54,6 +54,8 @@ class PageLog:
             confirmed=report.confirmed,
             skipped=skipped,
         )
+        if report.headers or report.storages:
+            self.info("headers and storages ready", auth_id=auth_id, headers=report.headers, storages=report.storages)
 
     def _add(self, level: int, message: str, fields: dict[str, Json]) -> None:
         logger.log(logging.DEBUG if level == logging.INFO else level, message, extra={"job_id": self._job_id, **fields})

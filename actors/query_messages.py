@@ -61,6 +61,16 @@ class ListFailureCauses(Query, frozen=True, kw_only=True):
         return queries.failure_causes(self.parent_id)
 
 
+class GetStallCause(Query, frozen=True, kw_only=True):
+    """Reply the credential that a page below a job waits for and what is said of that, None where none waits."""
+
+    job_id: int
+
+    def read(self, queries: Queries) -> tuple[str, str] | None:
+        """Read it."""
+        return queries.why_stalled(self.job_id)
+
+
 class ListLogs(Query, frozen=True, kw_only=True):
     """Reply lines of the log of a job and all below it, as ``LogLine``; a job that is not there is an error."""
 

@@ -19,12 +19,10 @@ import pykka
 
 from ..engine.changes import Ripe
 from ..engine.clock import Clock, SystemClock
-from ..engine.credentials import Credential
 from ..engine.database import MEMORY, WAL_BOUND_BYTES, Durability, database_at
 from ..engine.definitions import Definition, check
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
 from ..engine.keys import KeySource
-from ..engine.records import SealedCredential
 from ..engine.retention import Retention
 from ..engine.store import Store
 from .address import Address
@@ -106,7 +104,7 @@ class Engine(JobInterface, Housekeeping):
         self._callbacks = CallbackThread()
         self.manager = Address("manager")
         self._executor, self._monitor = Address("executor"), Address("monitor")
-        self._reader, self._browser = Address("reader"), Address("browser")
+        self._reader, self._browser, self._keeper = Address("reader"), Address("browser"), Address("session keeper")
 
     def __enter__(self) -> Self:
         self.start()
@@ -330,15 +328,19 @@ class Engine(JobInterface, Housekeeping):
                 return
             self._start_browser()
             from .child_crawler import ChildCrawlerActor
+            from .page_visit import CrawlAddresses
+            from .session_keeper import SessionKeeperActor
 
-            supervisor = self._running_supervisor()
-            jitter = random.SystemRandom().random
+            supervisor, vault = self._running_supervisor(), self.credentials.vault
+            addresses = CrawlAddresses(self.manager, self._browser, self._keeper)
+            own: dict[str, Any] = {"clock": self._clock, "jitter": random.SystemRandom().random}
+            supervisor.add(
+                self._keeper, lambda: SessionKeeperActor.start(supervisor, *addresses[:2], vault=vault, **own)
+            )
             for number in range(self._concurrency):
                 supervisor.add(
                     Address(f"crawler {number}"),
-                    lambda: ChildCrawlerActor.start(
-                        supervisor, self.manager, self._browser, clock=self._clock, jitter=jitter, working=self._working
-                    ),
+                    lambda: ChildCrawlerActor.start(supervisor, addresses, working=self._working, **own),
                 )
             self._has_crawlers = True
 
@@ -348,16 +350,15 @@ class Engine(JobInterface, Housekeeping):
             if supervisor.has(self._browser):
                 return
             from .browser import BrowserActor
+            from .write_back import seals_of
 
+            seals = seals_of(self.manager, self.credentials.vault)
             supervisor.add(
                 self._browser,
                 lambda: BrowserActor.start(
-                    supervisor, self._open_seal, self._clock, self._executable, tabs_per_context=self._concurrency
+                    supervisor, seals, self._clock, self._executable, tabs_per_context=self._concurrency
                 ),
             )
-
-    def _open_seal(self, sealed: SealedCredential) -> Credential:
-        return self.credentials.vault().open(sealed)
 
     def _kind_added(self, kind: Kind[Any, Any]) -> None:
         self._check_process()

@@ -53,7 +53,7 @@ site_option = click.option("--site", "sites", multiple=True, metavar="HOST", hel
 @database_option
 @pass_terminal
 def login(
-    terminal: Terminal, name: str, url: str, sites: tuple[str, ...], database: Path, **order: float | str | None
+    terminal: Terminal, /, name: str, url: str, sites: tuple[str, ...], database: Path, **order: float | str | None
 ) -> int:
     """Open a window on URL, in which you log in, and store the session as NAME.
 
@@ -132,6 +132,7 @@ def renew(terminal: Terminal, definition: Path, timeout_s: float, database: Path
 @pass_terminal
 def secret(
     terminal: Terminal,
+    /,
     name: str,
     secrets: tuple[str, ...],
     sites: tuple[str, ...],

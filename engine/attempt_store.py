@@ -12,6 +12,7 @@ import msgspec
 
 from .changes import Changes, Move
 from .claim_store import ClaimStore
+from .crawl_jobs import PAGE
 from .database import Database, Row
 from .job_rows import FIRST_FINAL, MOVED_COLUMNS, NUMBER_OF, json_of
 from .parent_store import ParentStore
@@ -51,6 +52,8 @@ class AttemptStore:
         if ended and self._claims.has_held_back:
             self._changes.has_due_work = True  # a place came free
         for row in ended:
+            if row[3] == PAGE:
+                self._changes.page_roots.add(row[8])
             if row[4] != COMPLETED:
                 self._note_other(Ended._make(row))
 

@@ -18,6 +18,32 @@ class Move(NamedTuple):
     new: int | None
 
 
+class Stall(NamedTuple):
+    """A run of which all that is unfinished waits for a credential."""
+
+    job_id: int
+    auth_id: str
+    reason: str
+
+
+class LoggedIn(NamedTuple):
+    """A credential that got a new session by a scripted login."""
+
+    auth_id: str
+    version: int
+
+
+class LoginRefusal(NamedTuple):
+    """A scripted login that did not lead to a session, and how many did not in a row."""
+
+    auth_id: str
+    failed_logins: int
+    reason: str
+
+
+Notice = Stall | LoggedIn | LoginRefusal
+
+
 class Ripe(NamedTuple):
     """Parents for which something is to be done."""
 
@@ -29,13 +55,14 @@ class Mark(NamedTuple):
     """What was noted at some point."""
 
     moves: int
+    notices: int
     lost_leases: frozenset[int]
 
 
 class Changes:
     """What was done since the last ``clear()``.
 
-    *moves* and *lost_leases* are exact; of the rest too much is harmless, too little is not.
+    *moves*, *notices* and *lost_leases* are exact; of the rest too much is harmless, too little is not.
     """
 
     def __init__(self) -> None:
@@ -44,6 +71,8 @@ class Changes:
     def clear(self) -> None:
         """Forget all."""
         self.moves: list[Move] = []  # in order
+        self.notices: list[Notice] = []  # what else is told of; in order
+        self.page_roots: set[int] = set()  # runs of which a page's attempt ended, so that they may be stalled
         self.jobs: set[int] = set()  # state or progress changed
         self.parents: set[int] = set()  # children came, or changed their state
         self.lost_leases: set[int] = set()  # running jobs that were cancelled
@@ -59,11 +88,12 @@ class Changes:
 
     def mark(self) -> Mark:
         """Return where the note stands, for ``undo``."""
-        return Mark(len(self.moves), frozenset(self.lost_leases))
+        return Mark(len(self.moves), len(self.notices), frozenset(self.lost_leases))
 
     def undo(self, mark: Mark) -> None:
         """Forget what was noted after *mark*, because it was undone."""
         del self.moves[mark.moves :]
+        del self.notices[mark.notices :]
         self.lost_leases = set(mark.lost_leases)
 
     def note_due(self, run_at: float, now: float) -> None:

@@ -163,7 +163,7 @@ class CompletionStore:
         if not names:
             return {}
         rows = self._database.rows(
-            "SELECT auth_id, version FROM credential WHERE auth_id IN (SELECT value FROM json_each(?))",
+            "SELECT auth_id, put_version FROM credential WHERE auth_id IN (SELECT value FROM json_each(?))",
             (msgspec.json.encode(names).decode(),),
         )
         return {auth_id: version for auth_id, version in rows}

@@ -15,6 +15,7 @@ from .login_pages import is_login_form, is_login_url
 from .pages import PageSnapshot
 from .policies import is_retryable_status
 from .records import JobError, Record
+from .session_checks import SessionCheck, expired_sign
 
 UNAUTHORIZED = 401  # RFC 9110, 15.5.2
 FORBIDDEN = 403  # RFC 9110, 15.5.4
@@ -37,14 +38,19 @@ class Outcome(Record, frozen=True, kw_only=True):
 
 
 def judge(
-    snapshot: PageSnapshot, *, auth_policy: AuthPolicy, auth_id: str | None, has_session_worked: bool = False
+    snapshot: PageSnapshot,
+    *,
+    auth_policy: AuthPolicy,
+    auth_id: str | None,
+    has_session_worked: bool = False,
+    session_check: SessionCheck | None = None,
 ) -> Outcome:
     """Judge what the browser found; a login page needs a session where one was named and is required.
 
     A 403 means a page that this user may not see where *has_session_worked* for another page of the run, and else a
     session that is none: applications without a login page answer so.
     """
-    refused = _login_reason(snapshot)
+    refused = _login_reason(snapshot, session_check)
     if refused is None and is_forbidden_to_session(snapshot) and not has_session_worked:
         refused = f"http_{FORBIDDEN}", f"{place(snapshot.url)} answered with status {FORBIDDEN}"
     if refused is not None:
@@ -62,6 +68,12 @@ def is_forbidden_to_session(snapshot: PageSnapshot) -> bool:
     return snapshot.status == FORBIDDEN and snapshot.cookies is not None
 
 
+def is_session_refused(snapshot: PageSnapshot, session_check: SessionCheck | None) -> bool:
+    """Return whether a session was used and the page looks as if it was none, or none that may see it."""
+    is_refused = snapshot.status == FORBIDDEN or _login_reason(snapshot, session_check) is not None
+    return is_refused and snapshot.cookies is not None
+
+
 def page_error_outcome(error: PageError) -> Outcome:
     """Judge a fetch that found no page."""
     verdict = Verdict.RETRY if error.is_transient else Verdict.FAIL
@@ -74,7 +86,7 @@ def place(url: str) -> str:
     return f"{parts.hostname or ''}{parts.path}"
 
 
-def _login_reason(snapshot: PageSnapshot) -> tuple[str, str] | None:
+def _login_reason(snapshot: PageSnapshot, check: SessionCheck | None) -> tuple[str, str] | None:
     """Return a word and a sentence for a page that is none without a session, or None."""
     where = place(snapshot.url)
     if snapshot.status == UNAUTHORIZED:
@@ -83,7 +95,10 @@ def _login_reason(snapshot: PageSnapshot) -> tuple[str, str] | None:
         return "login_redirect", f"the page led to the login page {where}"
     if snapshot.status < 400 and is_login_form(snapshot.login_form):
         return "login_form", f"{where} shows a login form instead of content"
-    return None
+    sign = None
+    if check is not None:
+        sign = expired_sign(check, snapshot.expired_signs, url=snapshot.url, status=snapshot.status)
+    return None if sign is None else ("session_check", f"{where} has no session as session_check.{sign} says")
 
 
 def _login_outcome(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .records import Record, SealedCredential
+from .session_checks import SessionCheck
 
 
 class PageRequest(Record, frozen=True, kw_only=True):
@@ -12,6 +13,8 @@ class PageRequest(Record, frozen=True, kw_only=True):
     credential: SealedCredential | None = None  # None is anonymous
     allow_private: bool = False  # whether addresses that are not public may be dialled
     timeout_s: float = 30.0
+    session_check: SessionCheck | None = None  # what of the page speaks against its session is looked for too
+    is_trial: bool = False  # of a credential that is not stored yet: in a context of its own, closed afterwards
 
 
 class LoginFormFacts(Record, frozen=True, kw_only=True):
@@ -29,12 +32,14 @@ class LoginFormFacts(Record, frozen=True, kw_only=True):
 
 
 class CookieReport(Record, frozen=True, kw_only=True):
-    """What became of a credential's cookies: counts and names, never values."""
+    """What became of a credential's cookies, headers and storages: counts and names, never values."""
 
     offered: int = 0
     injected: int = 0
     confirmed: int = 0  # read back from the browser
-    skipped: tuple[tuple[str, str], ...] = ()  # cookie name and reason
+    headers: int = 0  # that go with requests to their origins
+    storages: int = 0  # of origins, given to the browser
+    skipped: tuple[tuple[str, str], ...] = ()  # cookie name, or what else it is and of where, and reason
 
 
 class PageSnapshot(Record, frozen=True, kw_only=True):
@@ -47,3 +52,5 @@ class PageSnapshot(Record, frozen=True, kw_only=True):
     was_redirected: bool
     login_form: LoginFormFacts | None
     cookies: CookieReport | None  # None when anonymous
+    expired_signs: tuple[str, ...] = ()  # fields of the session check that the page gave the wrong answer to
+    session_state: int = 0  # which state of the session's cookies it left, for ``JudgeSession``; 0: none that is new

@@ -11,6 +11,7 @@ from .records import Counts
 
 REQUEST_TIMEOUT = 408  # RFC 9110, 15.5.9: the client may repeat the request
 TOO_MANY_REQUESTS = 429  # RFC 6585, 4
+MAX_FAILED_LOGINS = 3  # in a row; a site may lock an account after few more
 RESTART_BASE_S = 0.1
 RESTART_CAP_S = 30.0
 
@@ -38,6 +39,11 @@ def is_retryable_status(status: int) -> bool:
 def restart_delay_s(failures: int) -> float:
     """Return the seconds before an actor is started again that died *failures* times in a row (1 or more)."""
     return _doubled(RESTART_BASE_S, failures, RESTART_CAP_S)
+
+
+def may_log_in(failed_logins: int) -> bool:
+    """Whether another scripted login is tried after so many in a row that led to no session."""
+    return failed_logins < MAX_FAILED_LOGINS
 
 
 class ParentMove(enum.Enum):

@@ -91,10 +91,14 @@ class Queries:
 
     def job(self, job_id: int) -> JobView:
         """Return one job; raises ``JobNotFoundError``."""
-        found = self._views("job.id = ?", (job_id,))
-        if not found:
+        found = self.find(job_id)
+        if found is None:
             raise JobNotFoundError(f"asked for job {job_id}, found none with that id; `bequest jobs` lists them")
-        return found[0]
+        return found
+
+    def find(self, job_id: int) -> JobView | None:
+        """Return one job, or None."""
+        return next(iter(self._views("job.id = ?", (job_id,))), None)
 
     def documents(self, parent_id: int, *, after_id: int = 0, limit: int = 100) -> list[StoredDocument]:
         """Return a run's documents by the id of their page's job, from *after_id* on."""
@@ -141,6 +145,15 @@ class Queries:
             (parent_id, limit),
         )
         return [FailureCause(type=row[0], message=row[1], count=row[2]) for row in rows]
+
+    def why_stalled(self, job_id: int) -> tuple[str, str] | None:
+        """Return the credential that a page below a job waits for, and what is said of that; None where none waits."""
+        row = self._database.row(
+            "SELECT waits_for, ifnull(error_json ->> 'message', '') FROM job INDEXED BY job_waits_for"
+            " WHERE waits_for IS NOT NULL AND ?1 IN (root_id, parent_id) LIMIT 1",
+            (job_id,),
+        )
+        return None if row is None else (row[0], row[1])
 
     def integrity(self, *, is_quick: bool = False) -> list[Finding]:
         """Return what is wrong with the file and the rows in it; *is_quick* leaves out what takes longest."""

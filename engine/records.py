@@ -268,7 +268,7 @@ class Completion(Record, frozen=True, kw_only=True):
     error: JobError | None = None
     run_at: float | None = None
     waits_for: str | None = None
-    credential_version: int = 0  # the newest that was tried in vain; a newer one ends the waiting at once; 0 is none
+    credential_version: int = 0  # the newest put that was tried in vain; a newer one ends the waiting at once
     counts: bool = True  # whether this attempt counts; one that waits for a credential does not
     result: Json = None  # of a completed job
     document: Document | None = None
@@ -314,6 +314,23 @@ class SealedCredential(Record, frozen=True, kw_only=True):
     ciphertext: bytes
     sites: tuple[str, ...]  # the hosts that it is for, in the clear: they are its scope
     updated_at: float
+    put_version: int = 0  # of the one that this refreshes; 0 where it refreshes none
+    failed_logins: int = (
+        0  # in a row, the last perhaps not yet known to have worked; this and put_version are not sealed
+    )
+
+    @property
+    def session(self) -> int:
+        """The version that was put or logged in; the versions that follow until the next of those refresh it."""
+        return self.put_version or self.version
+
+
+class Kept(enum.Enum):
+    """What became of a session that is to follow another."""
+
+    KEPT = enum.auto()
+    SUPERSEDED = enum.auto()  # somebody put another one meanwhile, or a later state of this one is there
+    OUT_OF_STEP = enum.auto()  # it was sealed for another version than the next; seal it again
 
 
 class CredentialEntry(Record, frozen=True, kw_only=True):
@@ -324,6 +341,7 @@ class CredentialEntry(Record, frozen=True, kw_only=True):
     key_id: str
     sites: tuple[str, ...]
     updated_at: float
+    failed_logins: int = 0  # in a row
 
 
 class Counts(Record, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .attempt_store import AttemptStore
 from .backup_store import BackupStore
-from .changes import Changes
+from .changes import Changes, Stall
 from .claim_store import ClaimStore
 from .clock import Clock
 from .completion_store import CompletionStore
@@ -34,6 +34,7 @@ from .parent_store import ParentStore
 from .prune_store import PruneStore
 from .queries import Queries
 from .rotation_store import RotationStore
+from .run_status import status_of
 from .schedule_store import ScheduleStore
 from .stat_store import StatStore
 
@@ -114,9 +115,19 @@ class Store:
                 if self.changes.moves:
                     self.follow_up()
                     self.stats.count()
+                    self._note_stalls()
         except BaseException:
             self.changes.clear()  # it is undone, or in doubt: nobody is to be told of it
             raise
+
+    def _note_stalls(self) -> None:
+        """Note the runs that go no further until a credential is put right."""
+        for job_id in sorted(self.changes.page_roots):
+            view = self.queries.find(job_id)
+            is_stalled = view is not None and status_of(view).is_stalled
+            why = self.queries.why_stalled(job_id) if is_stalled else None
+            if why is not None:
+                self.changes.notices.append(Stall(job_id, *why))
 
     @contextmanager
     def savepoint(self) -> Generator[None]:

@@ -251,13 +251,15 @@ CREATE TABLE pruned (
 ) STRICT;
 
 CREATE TABLE credential (
-    auth_id     TEXT PRIMARY KEY,
-    version     INTEGER NOT NULL CHECK (version >= 1),
-    key_id      TEXT NOT NULL,
-    nonce       BLOB NOT NULL,
-    ciphertext  BLOB NOT NULL,
-    sites_json  TEXT NOT NULL,
-    updated_at  REAL NOT NULL
+    auth_id        TEXT PRIMARY KEY,
+    version        INTEGER NOT NULL CHECK (version >= 1),
+    key_id         TEXT NOT NULL,
+    nonce          BLOB NOT NULL,
+    ciphertext     BLOB NOT NULL,
+    sites_json     TEXT NOT NULL,
+    updated_at     REAL NOT NULL,
+    put_version    INTEGER NOT NULL CHECK (put_version BETWEEN 1 AND version),   -- those after it only refresh it
+    failed_logins  INTEGER NOT NULL CHECK (failed_logins >= 0)   -- in a row, also those not yet known to have worked
 ) STRICT, WITHOUT ROWID;
 
 -- The newest version of a removed credential, so that one put under its name later does not repeat a version.

@@ -18,6 +18,7 @@ from bequest.actors.guard import LookUp
 from bequest.actors.name_lookup import Address as IpAddress
 from bequest.actors.name_lookup import look_up
 from bequest.actors.supervisor import Supervisor
+from bequest.actors.write_back import Seals
 from bequest.engine.clock import Clock, SystemClock
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential
@@ -55,7 +56,7 @@ class Rig:
             self.browser,
             lambda: BrowserActor.start(
                 self._supervisor,
-                self.vault.open,
+                Seals(self.vault.open),
                 self._clock,
                 self._executable,
                 tabs_per_context=self._tabs,

@@ -16,6 +16,7 @@ class Request(NamedTuple):
     host: str  # of the Host header, without the port
     cookies: str  # the Cookie header, empty when there was none
     body: bytes
+    headers: dict[str, str]  # as they came
 
 
 class Answer(NamedTuple):
@@ -62,7 +63,8 @@ def handler_class(handler: Callable[[Request], Answer], requests: list[Request])
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             host = (self.headers.get("Host") or "").partition(":")[0]
-            request = Request(self.command, self.path, host, self.headers.get("Cookie") or "", body)
+            cookies = self.headers.get("Cookie") or ""
+            request = Request(self.command, self.path, host, cookies, body, dict(self.headers))
             requests.append(request)
             answer = handler(request)
             content = answer.body.encode()
@@ -73,7 +75,7 @@ def handler_class(handler: Callable[[Request], Answer], requests: list[Request])
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET
+        do_POST = do_OPTIONS = do_GET
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -131,7 +131,7 @@ class LeadingSite(BaseHTTPRequestHandler):
             body = "0"
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
-        self.send_header("Alt-Svc", f'h3=":{self.server.server_address[1]}"; ma=600')
+        self.send_header("Alt-Svc", f'h3=":{self.connection.getsockname()[1]}"; ma=600')
         self.end_headers()
         with contextlib.suppress(OSError):
             self.wfile.write(body.encode())

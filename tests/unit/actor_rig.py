@@ -98,7 +98,7 @@ class ManagerRig:
             wake_at=self.wakes.append,
             on_ripe=lambda ripe: self.settled.extend(ripe.to_judge),
             on_lost=self.lost.extend,
-            publish=lambda moves, _at: self.moves.extend(moves),
+            publish=lambda facts, _at: self.moves.extend(fact for fact in facts if isinstance(fact, Move)),
         )
         self.address.point_to(self.ref)
 
@@ -152,21 +152,22 @@ def read(path: Path, clock: Clock, look: Callable[[Queries], T]) -> T:
 
 
 class SiteActor(SupervisedActor):
-    """Answers ``FetchPage`` in the browser's place."""
+    """Answers ``FetchPage`` in the browser's place, and ``Login``: unless told how, with itself."""
 
-    def __init__(self, overseer: Any, site: Site) -> None:
+    def __init__(self, overseer: Any, site: Site, log_in: Callable[[Login], Any] = lambda login: login) -> None:
         super().__init__(overseer)
         self._site = site
+        self._log_in = log_in
         self._open: list[Ask] = []
 
     def receive(self, message: Any) -> None:
         """Answer, or fail as the browser does; a page that is not answered is open until the stop."""
-        found: Answer | Login = None
+        found: Any = None
         match message:
             case Ask(message=FetchPage(request=request)):
                 found = self._site(request)
             case Ask(message=Login() as login):
-                found = login
+                found = self._log_in(login)
         if isinstance(found, BaseException):
             answer(message.reply, found)
         elif found is None:
@@ -202,6 +203,7 @@ def page(
     was_redirected: bool = False,
     login_form: LoginFormFacts | None = None,
     cookies: CookieReport | None = None,
+    **more: Any,
 ) -> PageSnapshot:
     """Return a page with *links*, as the browser reads it."""
     anchors = "".join(f'<a href="{link}">{link}</a>' for link in links)
@@ -213,6 +215,7 @@ def page(
         was_redirected=was_redirected,
         login_form=login_form,
         cookies=cookies,
+        **more,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bequest.engine.changes import Changes, Move
+from bequest.engine.changes import Changes, LoggedIn, Move
 
 CHILD = Move(job_id=5, parent_id=1, queue="default", kind="page", old=0, new=1)
 ROOT = Move(job_id=6, parent_id=None, queue="default", kind="page", old=1, new=3)
@@ -48,9 +48,11 @@ def test_moves_that_were_undone_are_forgotten() -> None:
     before = changes.mark()
 
     changes.move([CHILD])
+    changes.notices.append(LoggedIn("wiki", 2))
     changes.undo(before)
 
     assert changes.moves == [ROOT]
+    assert changes.notices == []
 
 
 def test_cleared_changes_are_as_new() -> None:

@@ -10,9 +10,11 @@ import pytest
 from actor_rig import PATIENCE_S, Watch, answer_of, failing, page
 from crawl_rig import URL, CrawlRig
 
+from bequest.actors.address import Address
 from bequest.actors.asking import Ask, Reply
 from bequest.actors.child_crawler import LEASE_S, ChildCrawlerActor
 from bequest.actors.messages import ClaimJobs, GetParentMetadata
+from bequest.actors.page_visit import CrawlAddresses
 from bequest.actors.standing_messages import Assigned, AwaitChange, WantJobs
 from bequest.engine.errors import EngineError, EngineFailedError, EngineStoppedError
 from bequest.engine.limits import KindTerms
@@ -32,7 +34,12 @@ class CrawlerRig(CrawlRig):
 
     def start(self) -> pykka.ActorRef[ChildCrawlerActor]:
         """Start the crawler."""
-        self.ref = ChildCrawlerActor.start(self.watch, self.taped, self.browser, clock=self._clock, jitter=lambda: 0.0)
+        self.ref = ChildCrawlerActor.start(
+            self.watch,
+            CrawlAddresses(self.taped, self.browser, Address("session keeper")),
+            clock=self._clock,
+            jitter=lambda: 0.0,
+        )
         return self.ref
 
     def wait_for(self, run_id: int, **counts: int) -> RunStatus:

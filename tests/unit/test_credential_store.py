@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bequest.engine.changes import LoggedIn, LoginRefusal
 from bequest.engine.errors import CredentialError, CredentialNotFoundError
 from bequest.engine.limits import KindTerms
-from bequest.engine.records import Completion, CredentialEntry, Job, NewJob, SealedCredential, State
+from bequest.engine.records import Completion, CredentialEntry, Job, Kept, NewJob, SealedCredential, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -172,3 +173,156 @@ def test_removed_credential_leaves_no_byte_behind(store: Store, tmp_path: Path) 
     store.truncate_wal()
 
     assert b"canary" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+def follow(version: int, *, put_version: int = 1, at: float = 6.0) -> SealedCredential:
+    """Return a state of the session that was put as *put_version*."""
+    return msgspec.structs.replace(SEALED, version=version, put_version=put_version, updated_at=at)
+
+
+def refresh(store: Store, sealed: SealedCredential) -> Kept:
+    with store.group():
+        return store.credentials.refresh(sealed)
+
+
+def stored(store: Store) -> SealedCredential:
+    with store.group():
+        found = store.credentials.get("wiki")
+    assert found is not None
+    return found
+
+
+def fail_login(store: Store, *, put_version: int = 1) -> int:
+    with store.group():
+        return store.credentials.note_failed_login("wiki", put_version, "wrong password")
+
+
+def test_refreshed_session_is_the_next_version_of_the_same_put(store: Store) -> None:
+    """However often it is refreshed, it is known which put it is of."""
+    put(store, 1)
+
+    kept = [refresh(store, follow(version, at=5.0 + version)) for version in (2, 3)]
+
+    assert kept == [Kept.KEPT, Kept.KEPT]
+    assert stored(store) == follow(3, at=8.0)
+    assert (stored(store).version, stored(store).session) == (3, 1)
+
+
+def test_refresh_wakes_nothing_and_ends_no_waiting(store: Store) -> None:
+    """A page that waits has seen this session turned away; what the site made of it since is the same session."""
+    put(store, 1)
+    before, after = waiting_pages(store, "wiki", "wiki")  # which tried none, so that they do not wait
+    refresh(store, follow(2))
+    with store.group():
+        leases = store.claims.claim("default", (KindTerms(kind="page"),), 2, 60.0)
+        store.completions.complete(
+            [
+                Completion(
+                    job_id=lease.job_id, token=lease.token, state=State.WAITING, waits_for="wiki", credential_version=1
+                )
+                for lease in leases
+            ]
+        )
+    refresh(store, follow(3))
+
+    assert [get(store, page).state for page in (before, after)] == [State.WAITING, State.WAITING]
+
+
+@pytest.mark.parametrize(
+    ("sealed", "kept"),
+    [
+        (follow(2, at=4.0), Kept.SUPERSEDED),  # a later state is there
+        (follow(2, at=5.0), Kept.KEPT),  # of the same time: the last writer
+        (follow(3), Kept.OUT_OF_STEP),
+        (follow(1), Kept.OUT_OF_STEP),
+        (follow(2, put_version=2), Kept.SUPERSEDED),
+    ],
+)
+def test_refresh_is_written_only_where_it_follows(store: Store, sealed: SealedCredential, kept: Kept) -> None:
+    """Not over a later state, nor over another put, nor sealed for another version than the next."""
+    put(store, 1)
+
+    assert refresh(store, sealed) is kept
+
+    assert stored(store) == (sealed if kept is Kept.KEPT else SEALED)
+
+
+def test_session_that_was_put_meanwhile_wins_over_a_refresh_and_a_login(store: Store) -> None:
+    """Somebody has just said which session is to be used; and one that was removed is not brought back."""
+    put(store, 1)
+    put(store, 2)
+
+    for sealed in (follow(2), follow(3)):
+        assert refresh(store, sealed) is Kept.SUPERSEDED
+        with store.group():
+            assert store.credentials.renew(sealed, is_proven=True) is Kept.SUPERSEDED
+    remove(store)
+
+    assert refresh(store, follow(3, put_version=2)) is Kept.SUPERSEDED
+
+
+def test_login_has_what_waited_go_on_and_is_told_of(store: Store) -> None:
+    """It is a put: of a new session, whatever the site made of the old one and whenever."""
+    put(store, 1)
+    refresh(store, follow(2, at=99.0))
+    (page,) = waiting_pages(store, "wiki")
+    with store.group():
+        (lease,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
+        waits = Completion(job_id=page, token=lease.token, state=State.WAITING, waits_for="wiki", credential_version=1)
+        store.completions.complete([waits])
+    assert get(store, page).state is State.WAITING
+
+    with store.group():
+        out_of_step = store.credentials.renew(follow(2), is_proven=False)
+        kept = store.credentials.renew(follow(3), is_proven=False)
+        notices = list(store.changes.notices)
+
+    assert (out_of_step, kept) == (Kept.OUT_OF_STEP, Kept.KEPT)
+    assert notices == [LoggedIn("wiki", 3)]
+    assert stored(store).session == 3
+    assert get(store, page).state is State.PENDING
+
+
+def test_failed_logins_are_counted_until_the_next_put(store: Store) -> None:
+    """A refresh forgives none of them; a login that another put has overtaken counts nothing."""
+    put(store, 1)
+
+    counted = [fail_login(store), fail_login(store)]
+    refresh(store, follow(2))
+    counted.append(fail_login(store))
+    put(store, 3)
+    counted.append(fail_login(store))
+
+    assert counted == [1, 2, 3, 0]
+    assert stored(store).failed_logins == 0
+    assert fail_login(store, put_version=3) == 1
+    with store.group():
+        assert store.credentials.entries()[0].failed_logins == 1
+
+
+def test_failed_login_is_told_of(store: Store) -> None:
+    """With how many there were in a row, and why."""
+    put(store, 1)
+
+    with store.group():
+        store.credentials.note_failed_login("wiki", 1, "wrong password")
+        notices = list(store.changes.notices)
+
+    assert notices == [LoginRefusal("wiki", 1, "wrong password")]
+
+
+@pytest.mark.parametrize("is_proven", [True, False])
+def test_login_counts_as_failed_until_it_is_known_to_have_worked(store: Store, *, is_proven: bool) -> None:
+    """Or logins that lead to a session which no page takes would go on for ever; proof of another session is none."""
+    put(store, 1)
+    fail_login(store)
+
+    with store.group():
+        store.credentials.renew(follow(2), is_proven=is_proven)
+        store.credentials.note_proof("wiki", 1)
+    counted = [stored(store).failed_logins]
+    with store.group():
+        store.credentials.note_proof("wiki", 2)
+    counted.append(stored(store).failed_logins)
+
+    assert counted == [0 if is_proven else 2, 0]

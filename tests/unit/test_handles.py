@@ -93,8 +93,10 @@ def test_stalled_run_says_what_it_needs(rig: CrawlRig) -> None:
     run = run_of(rig, rig.make_run(URL, f"{URL}a", auth_id="wiki"))
     rig.crawl_all()
 
-    with pytest.raises(CredentialNeededError, match=r"run 1 is stalled: 2 pages wait .* `bequest auth add`"):
+    with pytest.raises(CredentialNeededError, match=r"run 1 is stalled: 2 pages wait .* `bequest auth add`") as said:
         run.wait()
+
+    assert "(wiki: credential 'wiki' is not stored;" in str(said.value)
 
 
 def test_progress_yields_each_picture_until_the_end(rig: CrawlRig) -> None:

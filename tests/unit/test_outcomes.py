@@ -7,9 +7,18 @@ import pytest
 
 from bequest.engine.definitions import AuthPolicy
 from bequest.engine.errors import PageError
-from bequest.engine.outcomes import Outcome, Verdict, is_forbidden_to_session, judge, page_error_outcome, place
+from bequest.engine.outcomes import (
+    Outcome,
+    Verdict,
+    is_forbidden_to_session,
+    is_session_refused,
+    judge,
+    page_error_outcome,
+    place,
+)
 from bequest.engine.pages import CookieReport, LoginFormFacts, PageSnapshot
 from bequest.engine.records import JobError
+from bequest.engine.session_checks import SessionCheck
 
 URL = "http://wiki.example/article?token=canary"
 PLACE = "wiki.example/article"
@@ -176,3 +185,69 @@ def test_fetch_without_a_page_is_tried_again_where_that_can_help(is_transient: b
 def test_place_shows_no_part_of_a_url_that_may_be_secret(url: str, shown: str) -> None:
     """Host and path are shown; user, password, query and fragment are not (I16)."""
     assert place(url) == shown
+
+
+SIGNS = ("expired_selector", "expired_text", "valid_selector")
+CHECK = SessionCheck(
+    expired_selector="#expired", expired_text="over", valid_selector="#menu", expired_url="[?&]token=canary"
+)
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_page_that_the_users_check_speaks_against_is_no_content(sign: str) -> None:
+    """Its error names the field that says so, and nothing of the page."""
+    check = msgspec.structs.replace(CHECK, expired_url=None)
+
+    found = judge(
+        changed(WITH_COOKIES, expired_signs=(sign,)), auth_policy=REQUIRE, auth_id="wiki", session_check=check
+    )
+
+    assert found.verdict is Verdict.NEEDS_SESSION
+    assert found.error is not None
+    assert found.error.type == "session_check"
+    assert f"{PLACE} has no session as session_check.{sign} says" in found.error.message
+
+
+def test_url_in_the_end_is_searched_for_the_users_pattern() -> None:
+    """Whatever else the page shows; its query shows nowhere."""
+    found = judge(WITH_COOKIES, auth_policy=REQUIRE, auth_id="wiki", session_check=CHECK)
+
+    assert found.verdict is Verdict.NEEDS_SESSION
+    assert "expired_url" in str(found.error)
+    assert "canary" not in str(found.error)
+
+
+def test_page_that_passes_the_users_check_is_content() -> None:
+    """Nothing speaks against it."""
+    check = SessionCheck(expired_url="timeout", valid_selector="#menu")
+
+    assert judge(WITH_COOKIES, auth_policy=REQUIRE, auth_id="wiki", session_check=check) == Outcome(
+        verdict=Verdict.CONTENT
+    )
+
+
+def test_error_page_need_not_show_what_every_page_with_a_session_does() -> None:
+    """A 404 has no account menu; what only a page without a session shows speaks on it too."""
+    check = msgspec.structs.replace(CHECK, expired_url=None)
+
+    def error_of(*signs: str) -> str:
+        snapshot = changed(WITH_COOKIES, 404, expired_signs=signs)
+        found = judge(snapshot, auth_policy=REQUIRE, auth_id="wiki", session_check=check)
+        return "" if found.error is None else found.error.type
+
+    assert (error_of("valid_selector"), error_of("expired_text", "valid_selector")) == ("http_404", "session_check")
+
+
+@pytest.mark.parametrize("snapshot", [*LOGIN_PAGES.values(), changed(WITH_COOKIES, expired_signs=("expired_text",))])
+def test_session_is_refused_where_one_was_used(snapshot: PageSnapshot) -> None:
+    """By each kind of login page and by a 403; a page that was read without one refuses none."""
+    check = SessionCheck(expired_text="over")
+
+    assert is_session_refused(snapshot, check)
+    assert not is_session_refused(msgspec.structs.replace(snapshot, cookies=None), check)
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_session_is_not_refused_by_other_pages(status: int) -> None:
+    """Neither by content nor by an error."""
+    assert not is_session_refused(changed(WITH_COOKIES, status), None)

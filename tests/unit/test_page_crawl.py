@@ -160,6 +160,18 @@ def test_log_counts_cookies_and_names_those_that_were_skipped(rig: CrawlRig) -> 
     }
 
 
+def test_log_counts_headers_and_storages(rig: CrawlRig) -> None:
+    """A session with more than cookies says how much more; one without says nothing of it."""
+    rig.put_credential()
+    rig.make_run(auth_id="wiki")
+    rig.site = lambda request: page(request.url, cookies=CookieReport(headers=2, storages=1))
+
+    job = rig.crawl()
+
+    fields = line(rig.log(job.id), "headers and storages ready").fields
+    assert fields == {"auth_id": "wiki", "headers": 2, "storages": 1}
+
+
 def test_log_says_that_a_session_is_not_for_this_host(rig: CrawlRig) -> None:
     """Where the credential does not cover the page's host it is not used, and no document claims that it was."""
     rig.put_credential(site="other.example")
@@ -378,4 +390,6 @@ def test_page_request_is_as_the_definition_says(rig: CrawlRig) -> None:
         "credential": None,
         "allow_private": True,
         "timeout_s": 12.5,
+        "session_check": None,
+        "is_trial": False,
     }

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bequest.engine.policies import ParentMove, backoff_s, is_retryable_status, judge_parent, restart_delay_s, retry_at
+from bequest.engine.policies import (
+    ParentMove,
+    backoff_s,
+    is_retryable_status,
+    judge_parent,
+    may_log_in,
+    restart_delay_s,
+    retry_at,
+)
 from bequest.engine.records import Counts
 
 
@@ -120,3 +128,8 @@ def test_parent_fails_with_a_fatal_child_whatever_is_tolerated() -> None:
 def test_parent_takes_its_own_step_after_its_children(counts: Counts, becomes: ParentMove | None) -> None:
     """The own step is due once all children ended well enough, or one failed that lets its parent go on."""
     assert judge_parent(counts, max_failures=0, has_own_step=True) is becomes
+
+
+def test_third_failed_login_is_the_last() -> None:
+    """Sites lock accounts, and nobody looks at a run by night."""
+    assert [may_log_in(failed) for failed in range(5)] == [True, True, True, False, False]

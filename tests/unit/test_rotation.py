@@ -9,6 +9,7 @@ import pytest
 from actor_rig import TapedAddress
 from crawl_rig import CANARY, CrawlRig
 
+from bequest.actors.browser_messages import Login
 from bequest.actors.handles import Credentials
 from bequest.actors.rotation import TRIES, Rotation
 from bequest.actors.rotation_messages import ListSealedByOthers, ResealCredentials, Scrub
@@ -18,6 +19,7 @@ from bequest.engine.errors import CredentialError, KeyNeededError, SealError
 from bequest.engine.keys import Key
 from bequest.engine.records import SealedCredential
 from bequest.engine.secret import Secret
+from bequest.engine.sessions import Session
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -35,7 +37,11 @@ def rig(store: Store, clock: ManualClock) -> Iterator[CrawlRig]:
 
 
 def credentials_of(rig: CrawlRig, clock: ManualClock, key: Key) -> Credentials:
-    return Credentials(rig.manager.address, lambda: key, clock, DATABASE)
+    return Credentials(rig.manager.address, lambda: key, clock, DATABASE, no_login)
+
+
+def no_login(login: Login) -> Session:
+    raise AssertionError(f"nothing here logs in, asked for {login}")
 
 
 def session(auth_id: str = "wiki", value: str = CANARY) -> Credential:
@@ -95,7 +101,7 @@ def test_rotation_is_all_or_none(rig: CrawlRig, clock: ManualClock) -> None:
 def test_rotation_without_a_key_is_refused(rig: CrawlRig, clock: ManualClock) -> None:
     """An engine that has none says so."""
     with pytest.raises(KeyNeededError):
-        Credentials(rig.manager.address, None, clock, DATABASE).rotate()
+        Credentials(rig.manager.address, None, clock, DATABASE, no_login).rotate()
 
 
 def test_credential_that_is_put_during_a_rotation_is_not_lost(rig: CrawlRig, clock: ManualClock) -> None:
@@ -110,7 +116,7 @@ def test_credential_that_is_put_during_a_rotation_is_not_lost(rig: CrawlRig, clo
 
     taped.before[ResealCredentials] = put_once
 
-    done = Credentials(taped, lambda: NEW, clock, DATABASE).rotate()
+    done = Credentials(taped, lambda: NEW, clock, DATABASE, no_login).rotate()
 
     assert done.resealed == 1
     assert credentials_of(rig, clock, Key(b"n" * 32)).get("wiki") == newer
@@ -125,7 +131,7 @@ def test_rotation_gives_up_when_it_is_always_in_vain(rig: CrawlRig, clock: Manua
     taped.before[ResealCredentials] = lambda: credentials_of(rig, clock, OLD).put(session())
 
     with pytest.raises(CredentialError, match="somebody changed it meanwhile"):
-        Credentials(taped, lambda: NEW, clock, DATABASE).rotate()
+        Credentials(taped, lambda: NEW, clock, DATABASE, no_login).rotate()
 
     assert [type(one) for one in tape] == [ListSealedByOthers, ResealCredentials] * TRIES
     assert credentials_of(rig, clock, NEW).get("wiki") == session()
@@ -137,6 +143,6 @@ def test_file_is_cleared_after_the_credentials_are_sealed_anew(rig: CrawlRig, cl
         credentials_of(rig, clock, OLD).put(session(name))
     tape: list[object] = []
 
-    Credentials(TapedAddress(rig.manager.address, tape), lambda: NEW, clock, DATABASE).rotate()
+    Credentials(TapedAddress(rig.manager.address, tape), lambda: NEW, clock, DATABASE, no_login).rotate()
 
     assert [type(one) for one in tape] == [ListSealedByOthers, ResealCredentials, Scrub]

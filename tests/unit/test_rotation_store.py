@@ -55,14 +55,14 @@ def test_credentials_of_other_keys_are_found_by_name(store: Store) -> None:
 
 
 def test_credential_is_sealed_anew_at_its_next_version(store: Store) -> None:
-    """Version, key, nonce and content are the new ones; sites and the time that it was stored stay."""
+    """Version, key, nonce and content are the new ones; sites, time and which put it is of stay."""
     put(store, sealed("wiki"))
 
     with store.group():
         store.rotation.reseal([msgspec.structs.replace(anew("wiki"), updated_at=99.0)])
         found, version = store.credentials.get("wiki"), store.credentials.version("wiki")
 
-    assert found == anew("wiki")
+    assert found == msgspec.structs.replace(anew("wiki"), put_version=1)
     assert version == 2
 
 

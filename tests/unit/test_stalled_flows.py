@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from store_rig import Worker, make, parent, spawn, work
 
-from bequest.engine.records import State
+from bequest.engine.changes import Stall
+from bequest.engine.limits import KindTerms
+from bequest.engine.records import Completion, JobError, NewJob, State
 from bequest.engine.run_status import RunStatus, status_of
 from bequest.engine.store import Store
 
@@ -97,3 +99,59 @@ def test_list_of_jobs_says_which_are_stalled(store: Store) -> None:
     found = {view.job.id: status_of(view).is_stalled for view in store.queries.jobs()}
 
     assert found == {stalled: True, going_on: False, alone: False}
+
+
+def stalls(store: Store, *job_ids: int, state: State = WAITING) -> list[Stall]:
+    """Have pages end so, and return which runs are said to be stalled by that."""
+    with store.group():
+        leases = {
+            lease.job_id: lease
+            for lease in store.claims.claim("default", (KindTerms(kind="page"),), len(job_ids), 60.0)
+        }
+        store.completions.complete(
+            [
+                Completion(
+                    job_id=one,
+                    token=leases[one].token,
+                    state=state,
+                    waits_for="wiki" if state is WAITING else None,
+                    error=JobError(type="login_form", message=f"page {one} shows a login form"),
+                )
+                for one in job_ids
+            ]
+        )
+    return [notice for notice in store.changes.notices if isinstance(notice, Stall)]
+
+
+def test_stalled_run_is_told_of_once_its_last_page_waits(store: Store) -> None:
+    """With the credential and the reason of a page; not before, and not of a run that goes on."""
+    root, first, second, third = parent(store, page(), page(), page())
+
+    assert stalls(store, first, second) == []
+    assert stalls(store, third) == [Stall(root, "wiki", f"page {first} shows a login form")]
+
+
+def test_run_is_stalled_too_when_its_last_page_ends_otherwise(store: Store) -> None:
+    """Those that wait came before it."""
+    root, first, second = parent(store, page(), page())
+
+    assert stalls(store, first) == []
+    assert stalls(store, second, state=State.FAILED) == [Stall(root, "wiki", f"page {first} shows a login form")]
+
+
+def test_run_whose_children_wait_for_theirs_says_nothing(store: Store) -> None:
+    """Nothing below it waits for a credential: what it waits for is about to be judged."""
+    _, step = parent(store, work(kind="crawl", state=WAITING), kind="run", seal=False)
+    (only,) = spawn(store, step, page())
+
+    assert stalls(store, only, state=State.FAILED) == []
+
+
+def test_page_without_a_run_stalls_none(store: Store) -> None:
+    """A job of that kind that stands alone has no run to speak of."""
+    assert stalls(store, make(store, "page")) == []
+
+
+def page() -> NewJob:
+    """Return a page of a run."""
+    return work(kind="page")
