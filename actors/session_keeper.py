@@ -161,16 +161,16 @@ class SessionKeeperActor(SupervisedActor):
     def _keep(
         self, wanted: RenewSession, sealed: SealedCredential, credential: Credential, *, is_proven: bool
     ) -> Renewed:
-        for _ in range(MAX_TRIES):
+        kept, tries = Kept.OUT_OF_STEP, 0
+        while kept is Kept.OUT_OF_STEP and tries < MAX_TRIES:
+            tries += 1
             version: int = self._manager.ask(GetCredentialVersion(auth_id=wanted.auth_id))
             made = self._vault().seal(credential, version=version + 1, now=self._clock.now())
             made = msgspec.structs.replace(made, put_version=sealed.session)
-            kept: Kept = self._manager.ask(RenewCredential(sealed=made, is_proven=is_proven))
-            if kept is not Kept.OUT_OF_STEP:
-                break
+            kept = self._manager.ask(RenewCredential(sealed=made, is_proven=is_proven))
         if not is_proven:
             self._wait_after(wanted.auth_id, sealed.failed_logins + 1)
-        logger.info("logged in", extra={"auth_id": wanted.auth_id, "version": made.version, "kept": kept.name})
+        logger.info("logged in", extra={"auth_id": wanted.auth_id, "kept": kept.name})
         found: SealedCredential | None = self._manager.ask(GetCredential(auth_id=wanted.auth_id))
         if found is None or found.session <= wanted.session:
             return refused("credential_needed", f"credential {wanted.auth_id!r} was changed during the login")

@@ -76,13 +76,12 @@ class ClaimStore:
             return []
         claim = Claim(self._database, queue, terms, limit, lease_s, turn=self._turns.get(queue))
         claim.has_pauses = bool(has_pauses)
-        rated = [term for term in terms if term.partition_rate is not None]
-        if rated:
-            self._lanes.rated.open(queue, rated)
+        if claim.rated:
+            self._lanes.rated.open(queue, [term for term in terms if term.kind in claim.rated])
         while self._go_round(claim):
             pass
         claim.spend()
-        if rated:
+        if claim.rated:
             claim.tokens_at = min(claim.tokens_at, self._lanes.rated.shut(queue, claim.shut))
         if claim.turn is not None:
             self._turns[queue] = claim.turn
@@ -167,7 +166,8 @@ class Claim:
         self.has_pauses = True  # whether anything is paused
         self.queue = queue
         self.kinds = [term.kind for term in terms]  # of which more may start
-        self.rated = frozenset(term.kind for term in terms if term.partition_rate is not None)
+        self._limited = [term for term in terms if term.is_limited]
+        self.rated = frozenset([term.kind for term in self._limited if term.partition_rate is not None])
         self._database = database
         self._terms = terms
         self._lease_s = lease_s
@@ -184,7 +184,7 @@ class Claim:
         caps = self._caps = self._caps or Caps(self._terms, running, self._database.now)
         kinds = {due.lane: due.kinds for due in lanes}
         offers = offers_of(lanes, running)
-        if any(term.is_limited for term in self._terms):
+        if self._limited:
             caps.buckets.update(self._buckets(lanes))
             offers = [offer for offer in offers if caps.of(offer.lane, kinds[offer.lane], 1)]
         while offers and self.left > 0:
@@ -203,7 +203,7 @@ class Claim:
 
     def leave_out_full_kinds(self) -> None:
         """Look at no more lanes of kinds whose own limits let nothing start, however many there are."""
-        if not any(term.concurrency is not None or term.rate is not None for term in self._terms):
+        if not self._limited:
             return
         if self._caps is None:
             self._caps = Caps(self._terms, self._count_running(), self._database.now)
@@ -255,7 +255,7 @@ class Claim:
         return counts
 
     def _is_limited(self, due: DueLane) -> bool:
-        return due.concurrency is not None or any(term.is_limited for term in self._terms)
+        return due.concurrency is not None or bool(self._limited)
 
     def _count_running(self) -> list[Running]:
         rows = self._database.rows(RUNNING, (self.queue,))
