@@ -6,7 +6,7 @@ import pytest
 
 from bequest.engine.definitions import Definition, definition_from
 from bequest.engine.errors import DefinitionError
-from bequest.engine.session_checks import SessionCheck, expired_sign, selector_fault
+from bequest.engine.session_checks import SessionCheck, expired_sign, selector_fault, session_check_faults
 
 GOOD = [
     "#login",
@@ -85,3 +85,10 @@ def test_check_that_is_none_is_refused_with_the_definition(given: object, said: 
     """Each fault names its key."""
     with pytest.raises(DefinitionError, match=said):
         crawl(session_check=given)
+
+
+def test_every_fault_of_the_table_is_named() -> None:
+    """What is no table of texts is not looked at any further, but all of it is said."""
+    faults = list(session_check_faults("check", {"expired_text": "", "canary_url": 3, "expired_url": "("}))
+
+    assert [fault.partition(":")[0] for fault in faults] == ["check.expired_text", "check.canary_url"]
