@@ -84,6 +84,7 @@ def add(terminal: Terminal, /, name: str, database: Path, as_json: bool, **optio
     check_auth_id(name)
     given = Given(**options)
     reading, credential = taken(terminal, given, auth_id=name)
+    credential.admitted(SystemClock().now())  # where nothing can be used, the error alone says why
     admission = told(terminal, given, (reading, credential), as_json=as_json)
     terminal.key.check(database)
     with Engine(database, key=terminal.key, resume=False) as engine:
