@@ -208,7 +208,7 @@ class EngineJobs(Jobs):
     def end(self, job_id: int, error: str | None, completion: Completion, now: float) -> None:
         """End an attempt."""
         job = self[job_id]
-        if error is not None:
+        if error is not None and completion.counts:
             job.errors.append((job.attempts, error))
         job.error = error
         if completion.result is not None:
