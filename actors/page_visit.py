@@ -156,8 +156,9 @@ class PageVisitor:
         self._hold_on(task.lease, RENEWAL_TIMEOUT_S + task.definition.page_timeout_s)
         try:
             answer: Renewed = self._keeper.ask(wanted, timeout_s=RENEWAL_TIMEOUT_S)
-        except DeadlineError as error:  # the login may still come, and has what waits go on
-            return Renewed(refusal=JobError(type="login_failed", message=str(error)))
+        except DeadlineError as error:  # a page that waited would wake for a login that goes well, and for no other
+            refusal = JobError(type="login_failed", message=str(error))
+            return Renewed(refusal=refusal, again_at=self._clock.now())
         return answer
 
     def _tell_browser(self, task: PageTask, visit: Visit) -> None:

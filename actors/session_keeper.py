@@ -15,7 +15,7 @@ import msgspec
 from ..engine.clock import Clock
 from ..engine.credentials import Credential
 from ..engine.definitions import AuthPolicy
-from ..engine.errors import BequestError, LoginFailedError, PageError, VaultError
+from ..engine.errors import BequestError, DeadlineError, LoginFailedError, PageError, VaultError
 from ..engine.outcomes import Outcome, Verdict, judge, page_error_outcome
 from ..engine.pages import PageRequest, PageSnapshot
 from ..engine.policies import may_log_in, retry_at
@@ -128,6 +128,8 @@ class SessionKeeperActor(SupervisedActor):
             )
         except PageError as error:
             return page_error_outcome(error)
+        except DeadlineError as error:
+            return Outcome(verdict=Verdict.RETRY, error=JobError(type="timeout", message=str(error)))
         return judge(found, auth_policy=AuthPolicy.REQUIRE, auth_id=wanted.auth_id, session_check=wanted.check)
 
     def _log_in(self, wanted: RenewSession, sealed: SealedCredential) -> Renewed:
@@ -144,7 +146,7 @@ class SessionKeeperActor(SupervisedActor):
             session: Session = self._browser.ask(login, timeout_s=LOGIN_TIMEOUT_S + ANSWER_SLACK_S)
             renewal = renewed(credential, session, now=self._clock.now())
             is_proven = self._prove(wanted, renewal.credential)
-        except LoginFailedError as error:
+        except (LoginFailedError, DeadlineError) as error:  # one that did not end may have typed the password
             return self._in_vain(wanted, sealed, str(error))
         return self._keep(wanted, sealed, renewal.credential, is_proven=is_proven)
 

@@ -346,15 +346,29 @@ def test_browser_that_fails_a_login_is_not_the_sites_fault(rig: CrawlRig) -> Non
     assert rig.stored_credential()[0].failed_logins == 0
 
 
-def test_keeper_that_does_not_answer_in_time_leaves_the_page_waiting(rig: CrawlRig) -> None:
-    """What it does later has the page go on."""
+def test_page_that_the_keeper_does_not_answer_in_time_comes_back(rig: CrawlRig) -> None:
+    """It may be at another credential; a page that waited would wake only for a login that goes well at once."""
     rig.site = works_from(2)
-    make_run(rig)
+    run_id = make_run(rig)
     rig.taped_keeper.before[RenewSession] = failing(DeadlineError("too long"))
 
     job = rig.crawl()
 
-    assert (job.state, job.attempts, reason(job)) == (WAITING, 0, "login_failed")
+    assert (job.state, job.attempts, reason(job)) == (PENDING, 0, "login_failed")
+    assert not rig.manager.ask(GetRunStatus(job_id=run_id)).is_stalled
+
+
+def test_login_that_the_browser_does_not_end_in_time_was_in_vain(rig: CrawlRig, clock: ManualClock) -> None:
+    """It may have typed the password, so it counts, and the third is the last."""
+    rig.site = works_from(2)
+    rig.log_in = lambda _: DeadlineError("asked for Login, found no answer")
+    make_run(rig)
+
+    for _ in range(MAX_FAILED_LOGINS):
+        job = rig.crawl()
+        clock.advance(60.0)
+
+    assert (job.state, reason(job), len(rig.logins)) == (WAITING, "login_failed", MAX_FAILED_LOGINS)
 
 
 def test_credential_that_the_keeper_cannot_open_is_said(rig: CrawlRig) -> None:
@@ -425,6 +439,7 @@ def test_login_that_the_canary_refuses_was_in_vain(rig: CrawlRig) -> None:
     [
         (page(CANARY_URL, status=503, cookies=SESSION), PENDING, 1),
         (PageError("slow", reason="timeout"), PENDING, 1),
+        (DeadlineError("asked for FetchPage, found no answer"), PENDING, 1),
         (page(CANARY_URL, status=404, cookies=SESSION), WAITING, 0),
     ],
 )
