@@ -26,7 +26,13 @@ from ..engine.vault import Vault
 from .address import Address
 from .asking import Ask, answer
 from .browser_messages import ANSWER_SLACK_S, FetchPage, Login
-from .credential_messages import GetCredential, GetCredentialVersion, NoteFailedLogin, RenewCredential
+from .credential_messages import (
+    GetCredential,
+    GetCredentialVersion,
+    NoteFailedLogin,
+    ProveSession,
+    RenewCredential,
+)
 from .login_script import browser_steps
 from .session_messages import LOGIN_TIMEOUT_S, Renewed, RenewSession
 from .supervised import Overseer, SupervisedActor
@@ -88,6 +94,8 @@ class SessionKeeperActor(SupervisedActor):
             return Renewed(credential=sealed)
         if not wanted.is_missing and (canary := self._look_at_canary(wanted, sealed)) is not None:
             if canary.verdict is Verdict.CONTENT:
+                if sealed.failed_logins:
+                    self._manager.ask(ProveSession(auth_id=wanted.auth_id, put_version=sealed.session))
                 return Renewed(is_page_refused=True)
             if canary.verdict is not Verdict.NEEDS_SESSION:
                 return canary_unread(canary)
@@ -145,33 +153,32 @@ class SessionKeeperActor(SupervisedActor):
         try:
             session: Session = self._browser.ask(login, timeout_s=LOGIN_TIMEOUT_S + ANSWER_SLACK_S)
             renewal = renewed(credential, session, now=self._clock.now())
-            is_proven = self._prove(wanted, renewal.credential)
+            self._try_out(wanted, renewal.credential)
         except (LoginFailedError, DeadlineError) as error:  # one that did not end may have typed the password
             return self._in_vain(wanted, sealed, str(error))
-        return self._keep(wanted, sealed, renewal.credential, is_proven=is_proven)
+        return self._keep(wanted, sealed, renewal.credential)
 
-    def _prove(self, wanted: RenewSession, credential: Credential) -> bool:
-        """Return whether the canary shows that it is a session, False without one; raises ``LoginFailedError``."""
+    def _try_out(self, wanted: RenewSession, credential: Credential) -> None:
+        """Raise ``LoginFailedError`` unless the canary, where there is one, shows that it is a session.
+
+        It proves nothing yet: what is stored is used anew, and a site may take each session once.
+        """
         if wanted.check is None or wanted.check.canary_url is None:
-            return False
+            return
         trial = self._vault().seal(credential, version=1, now=self._clock.now())
         outcome = self._read_canary(wanted, trial, is_trial=True)
         if outcome.verdict is not Verdict.CONTENT:
             raise LoginFailedError(f"after the login {outcome.error.message if outcome.error else 'the canary failed'}")
-        return True
 
-    def _keep(
-        self, wanted: RenewSession, sealed: SealedCredential, credential: Credential, *, is_proven: bool
-    ) -> Renewed:
+    def _keep(self, wanted: RenewSession, sealed: SealedCredential, credential: Credential) -> Renewed:
         for _ in range(MAX_TRIES):
             version: int = self._manager.ask(GetCredentialVersion(auth_id=wanted.auth_id))
             made = self._vault().seal(credential, version=version + 1, now=self._clock.now())
             made = msgspec.structs.replace(made, put_version=sealed.session)
-            kept: Kept = self._manager.ask(RenewCredential(sealed=made, is_proven=is_proven))
+            kept: Kept = self._manager.ask(RenewCredential(sealed=made))
             if kept is not Kept.OUT_OF_STEP:
                 break
-        if not is_proven:
-            self._wait_after(wanted.auth_id, sealed.failed_logins + 1)
+        self._wait_after(wanted.auth_id, sealed.failed_logins + 1)
         logger.info("logged in", extra={"auth_id": wanted.auth_id, "version": made.version, "kept": kept.name})
         found: SealedCredential | None = self._manager.ask(GetCredential(auth_id=wanted.auth_id))
         if found is None or found.session <= wanted.session:

@@ -321,6 +321,21 @@ def test_logins_to_a_session_that_no_page_takes_end_too(rig: CrawlRig, clock: Ma
     assert rig.documents(run_id) == []
 
 
+def test_logins_that_the_canary_alone_takes_end_too(rig: CrawlRig, clock: ManualClock) -> None:
+    """A site that ends each session at its second use lets the look at the canary pass and no page after it."""
+    rig.site = works_from(99)
+    run_id = make_run(rig, URL, f"{URL}a", session_check=WITH_CANARY)
+
+    for _ in range(20):
+        rig.crawl_all()
+        clock.advance(60.0)
+        if len(rig.logins) > MAX_FAILED_LOGINS:
+            break
+
+    assert len(rig.logins) == MAX_FAILED_LOGINS
+    assert rig.manager.ask(GetRunStatus(job_id=run_id)).is_stalled
+
+
 def test_secret_that_is_missing_is_said_and_counts_nothing(rig: CrawlRig) -> None:
     """No site was asked."""
     rig.site = works_from(9)
@@ -405,7 +420,7 @@ def test_page_that_is_not_for_this_user_fails_alone(rig: CrawlRig, status: int) 
 
 
 def test_canary_that_is_refused_means_a_login(rig: CrawlRig) -> None:
-    """It is read with the new session before that is stored, in a context of its own, and proves it."""
+    """It is read with the new session before that is stored, in a context of its own; the page proves it."""
     rig.site = works_from(2)
     make_run(rig, session_check=WITH_CANARY)
 
@@ -416,9 +431,19 @@ def test_canary_that_is_refused_means_a_login(rig: CrawlRig) -> None:
         (CANARY_URL, True),
         (URL, False),
     ]
-    (written,) = sent(rig, RenewCredential)
-    assert written.is_proven
-    assert sent(rig, ProveSession) == []
+    assert len(sent(rig, RenewCredential)) == 1
+    assert [message.put_version for message in sent(rig, ProveSession)] == [2]
+
+
+def test_canary_proves_the_session_of_a_login(rig: CrawlRig) -> None:
+    """Also where the page that asked for it is not for this user."""
+    rig.site = works_from(99, canary_from=2)
+    make_run(rig, session_check=WITH_CANARY)
+
+    job = rig.crawl()
+
+    assert (job.state, reason(job), len(rig.logins)) == (FAILED, "not_for_this_user", 1)
+    assert rig.stored_credential()[0].failed_logins == 0
 
 
 def test_login_that_the_canary_refuses_was_in_vain(rig: CrawlRig) -> None:
