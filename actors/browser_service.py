@@ -18,6 +18,7 @@ import msgspec
 from playwright.async_api import BrowserContext, Error
 
 from ..engine.clock import Clock
+from ..engine.cookies import from_playwright
 from ..engine.credentials import Credential
 from ..engine.errors import BrowserError, BrowserNotFoundError, CredentialNeededError, PageError
 from ..engine.pages import PageRequest, PageSnapshot
@@ -160,7 +161,9 @@ class BrowserService:
         key, credential = self._session_of(request)
         context = await self._open(key, credential)
         try:
-            return await context.read(request.url, request.timeout_s, request.session_check)
+            snapshot = await context.read(request.url, request.timeout_s, request.session_check)
+            left = await self._promptly(context.read_cookies())
+            return msgspec.structs.replace(snapshot, left=tuple(map(from_playwright, left)))
         finally:
             self._spawn(self._close_or_kill(context))
 

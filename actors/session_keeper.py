@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..engine.clock import Clock
+from ..engine.cookies import Cookie, admit
 from ..engine.credentials import Credential
 from ..engine.definitions import AuthPolicy
 from ..engine.errors import BequestError, DeadlineError, LoginFailedError, PageError, VaultError
@@ -117,11 +118,15 @@ class SessionKeeperActor(SupervisedActor):
         last = self._canaries.get(wanted.auth_id)
         if last is None or last.session != sealed.session or last.began_at < wanted.refused_at:
             began_at = self._clock.monotonic()
-            last = CanaryRead(sealed.session, began_at, self._read_canary(wanted, sealed, is_trial=False))
+            outcome, _ = self._read_canary(wanted, sealed, is_trial=False)
+            last = CanaryRead(sealed.session, began_at, outcome)
             self._canaries[wanted.auth_id] = last
         return last.outcome
 
-    def _read_canary(self, wanted: RenewSession, sealed: SealedCredential, *, is_trial: bool) -> Outcome:
+    def _read_canary(
+        self, wanted: RenewSession, sealed: SealedCredential, *, is_trial: bool
+    ) -> tuple[Outcome, tuple[Cookie, ...]]:
+        """Return what the session finds there, and of a trial the cookies that it left."""
         request = PageRequest(
             url=(wanted.check and wanted.check.canary_url) or "",
             credential=sealed,
@@ -135,10 +140,11 @@ class SessionKeeperActor(SupervisedActor):
                 FetchPage(request=request), timeout_s=CANARY_TIMEOUT_S + ANSWER_SLACK_S
             )
         except PageError as error:
-            return page_error_outcome(error)
+            return page_error_outcome(error), ()
         except DeadlineError as error:
-            return Outcome(verdict=Verdict.RETRY, error=JobError(type="timeout", message=str(error)))
-        return judge(found, auth_policy=AuthPolicy.REQUIRE, auth_id=wanted.auth_id, session_check=wanted.check)
+            return Outcome(verdict=Verdict.RETRY, error=JobError(type="timeout", message=str(error))), ()
+        outcome = judge(found, auth_policy=AuthPolicy.REQUIRE, auth_id=wanted.auth_id, session_check=wanted.check)
+        return outcome, found.left
 
     def _log_in(self, wanted: RenewSession, sealed: SealedCredential) -> Renewed:
         logger.info("logging in", extra={"auth_id": wanted.auth_id, "version": sealed.version})
@@ -153,22 +159,25 @@ class SessionKeeperActor(SupervisedActor):
         try:
             session: Session = self._browser.ask(login, timeout_s=LOGIN_TIMEOUT_S + ANSWER_SLACK_S)
             renewal = renewed(credential, session, now=self._clock.now())
-            self._try_out(wanted, renewal.credential)
+            made = self._tried_out(wanted, renewal.credential)
         except (LoginFailedError, DeadlineError) as error:  # one that did not end may have typed the password
             return self._in_vain(wanted, sealed, str(error))
-        return self._keep(wanted, sealed, renewal.credential)
+        return self._keep(wanted, sealed, made)
 
-    def _try_out(self, wanted: RenewSession, credential: Credential) -> None:
-        """Raise ``LoginFailedError`` unless the canary, where there is one, shows that it is a session.
+    def _tried_out(self, wanted: RenewSession, credential: Credential) -> Credential:
+        """Return the session as the canary has left it, where there is one: a site may take each token once.
 
-        It proves nothing yet: what is stored is used anew, and a site may take each session once.
+        Raises ``LoginFailedError`` unless the canary shows that it is a session. That proves nothing yet of what is
+        stored, which is used anew.
         """
         if wanted.check is None or wanted.check.canary_url is None:
-            return
+            return credential
         trial = self._vault().seal(credential, version=1, now=self._clock.now())
-        outcome = self._read_canary(wanted, trial, is_trial=True)
+        outcome, left = self._read_canary(wanted, trial, is_trial=True)
         if outcome.verdict is not Verdict.CONTENT:
             raise LoginFailedError(f"after the login {outcome.error.message if outcome.error else 'the canary failed'}")
+        kept = admit(left, sites=credential.sites, now=self._clock.now()).kept
+        return msgspec.structs.replace(credential, cookies=kept or credential.cookies)
 
     def _keep(self, wanted: RenewSession, sealed: SealedCredential, credential: Credential) -> Renewed:
         for _ in range(MAX_TRIES):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from actor_rig import PATIENCE_S, Answer, failing, page
 from crawl_rig import URL, CrawlRig
@@ -433,6 +434,22 @@ def test_canary_that_is_refused_means_a_login(rig: CrawlRig) -> None:
     ]
     assert len(sent(rig, RenewCredential)) == 1
     assert [message.put_version for message in sent(rig, ProveSession)] == [2]
+
+
+def test_session_is_stored_as_the_canary_has_left_it(rig: CrawlRig) -> None:
+    """A site may take each token once; what the look leaves of other sites is left out, as of the login."""
+    newer = (*session("of the look").cookies, *session("of another", domain="elsewhere.example").cookies)
+
+    def answer(request: PageRequest) -> PageSnapshot:
+        found = works_from(2)(request)
+        return msgspec.structs.replace(found, left=newer) if request.is_trial else found
+
+    rig.site = answer
+    make_run(rig, session_check=WITH_CANARY)
+
+    assert rig.crawl().state is COMPLETED
+    assert rig.stored_credential()[1].cookies == session("of the look").cookies
+    assert rig.stored_credential()[1].user_agent == "Chromium"
 
 
 def test_canary_proves_the_session_of_a_login(rig: CrawlRig) -> None:
