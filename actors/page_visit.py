@@ -97,6 +97,8 @@ class PageVisitor:
             if visit.outcome.verdict is Verdict.CONTENT and answer.credential.failed_logins:
                 session = answer.credential.session
                 self._manager.tell(ProveSession(auth_id=answer.credential.auth_id, put_version=session))
+        if visit.is_refused and visit.answer is None and task.definition.login:  # the keeper says when it is enough
+            visit = visit._replace(answer=Renewed(refusal=visit.outcome.error, again_at=self._clock.now()))
         if is_unusable(visit) and task.auth_policy is AuthPolicy.DEGRADE:
             log.warning("credential not opened", auth_id=task.auth_id)
             return self._look(task, None, log)

@@ -337,6 +337,24 @@ def test_logins_that_the_canary_alone_takes_end_too(rig: CrawlRig, clock: Manual
     assert rig.manager.ask(GetRunStatus(job_id=run_id)).is_stalled
 
 
+def test_page_that_others_renew_the_session_for_in_vain_comes_back(rig: CrawlRig) -> None:
+    """Each time that it is read the session has expired once more; waiting it would be the last, and for nobody."""
+
+    def expires_meanwhile(request: PageRequest) -> PageSnapshot:
+        if len(rig.requests) < 3:
+            rig.put_credential(secrets=SECRETS)
+        return works_from(99 if len(rig.requests) <= 3 else 1)(request)
+
+    rig.site = expires_meanwhile
+    run_id = make_run(rig)
+
+    job = rig.crawl()
+
+    assert (job.state, job.attempts, reason(job)) == (PENDING, 0, "login_form")
+    assert not rig.manager.ask(GetRunStatus(job_id=run_id)).is_stalled
+    assert rig.crawl().state is COMPLETED
+
+
 def test_secret_that_is_missing_is_said_and_counts_nothing(rig: CrawlRig) -> None:
     """No site was asked."""
     rig.site = works_from(9)
