@@ -34,6 +34,7 @@ from .browser_login import log_in
 from .browser_messages import Login
 from .browser_outfit import Outfit
 from .browser_tab import host_of
+from .fresh_codes import FreshCodes
 from .guard import Guard, LookUp
 from .session_messages import JudgeSession
 from .write_back import Seals
@@ -60,6 +61,7 @@ class BrowserService:
     def __init__(self, seals: Seals, clock: Clock, look_up: LookUp, *, executable: Path | None, tabs: int) -> None:
         self._seals = seals
         self._clock = clock
+        self._codes = FreshCodes(clock)
         self._executable = executable
         self._tabs = tabs
         self._guard = Guard(look_up)
@@ -91,7 +93,7 @@ class BrowserService:
         try:
             context = await self._fresh_context(allow_private=message.allow_private)
             try:
-                return await log_in(context, message, self._clock)
+                return await log_in(context, message, self._codes)
             finally:
                 await quietly(context.close())
         except Error as error:
