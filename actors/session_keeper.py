@@ -17,7 +17,7 @@ from ..engine.cookies import Cookie, admit
 from ..engine.credentials import Credential
 from ..engine.definitions import AuthPolicy
 from ..engine.errors import BequestError, DeadlineError, LoginFailedError, PageError, VaultError
-from ..engine.outcomes import Outcome, Verdict, judge, page_error_outcome
+from ..engine.outcomes import Outcome, Verdict, judge, page_error_outcome, place
 from ..engine.pages import PageRequest, PageSnapshot
 from ..engine.policies import may_log_in, retry_at
 from ..engine.records import JobError, Kept, SealedCredential
@@ -143,6 +143,9 @@ class SessionKeeperActor(SupervisedActor):
             return page_error_outcome(error), ()
         except DeadlineError as error:
             return Outcome(verdict=Verdict.RETRY, error=JobError(type="timeout", message=str(error))), ()
+        if found.cookies is None:  # it was read anonymously, and says nothing of the session
+            error = JobError(type="canary", message=f"{place(request.url)} is on none of the credential's sites")
+            return Outcome(verdict=Verdict.FAIL, error=error), ()
         outcome = judge(found, auth_policy=AuthPolicy.REQUIRE, auth_id=wanted.auth_id, session_check=wanted.check)
         return outcome, found.left
 

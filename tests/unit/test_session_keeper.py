@@ -501,6 +501,7 @@ def test_login_that_the_canary_refuses_was_in_vain(rig: CrawlRig) -> None:
         (PageError("slow", reason="timeout"), PENDING, 1),
         (DeadlineError("asked for FetchPage, found no answer"), PENDING, 1),
         (page(CANARY_URL, status=404, cookies=SESSION), WAITING, 0),
+        (page(CANARY_URL), WAITING, 0),  # on a host that is none of the credential's sites
     ],
 )
 def test_canary_that_cannot_be_read_says_nothing(rig: CrawlRig, answer: Answer, state: State, attempts: int) -> None:
