@@ -7,18 +7,17 @@ import asyncio
 from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from ..engine.clock import Clock
 from ..engine.errors import LoginFailedError
 from ..engine.sessions import Session
 from .browser_failures import is_fetchable, net_error, place
 from .browser_messages import BrowserStep, Click, Fill, FillCode, Goto, Login, WaitFor
 from .browser_session import read_session
-from .fresh_codes import fresh_code
+from .fresh_codes import FreshCodes
 
 GRACE_S = 2.0  # for the browser to say itself that a step timed out
 
 
-async def log_in(context: BrowserContext, message: Login, clock: Clock) -> Session:
+async def log_in(context: BrowserContext, message: Login, codes: FreshCodes) -> Session:
     """Take the steps in a new tab of *context* and return all that it holds then.
 
     Raises ``LoginFailedError`` naming the step's number, kind and selector (of a URL host and path), never a value:
@@ -31,13 +30,13 @@ async def log_in(context: BrowserContext, message: Login, clock: Clock) -> Sessi
         page.set_default_timeout(left_s * 1000)
         try:
             async with asyncio.timeout(left_s + GRACE_S):
-                await take(step, page, clock)
+                await take(step, page, codes)
         except (Error, TimeoutError) as error:
             raise LoginFailedError(f"login step {number}, {described(step)}: {found(error)}") from None
     return await read_session(context, (page,))
 
 
-async def take(step: BrowserStep, page: Page, clock: Clock) -> None:
+async def take(step: BrowserStep, page: Page, codes: FreshCodes) -> None:
     """Take one step."""
     match step:
         case Goto(url=url) if is_fetchable(url):
@@ -48,7 +47,7 @@ async def take(step: BrowserStep, page: Page, clock: Clock) -> None:
             await page.fill(selector, value.reveal())
         case FillCode(selector=selector, totp=totp):
             await page.wait_for_selector(selector)  # so that no code grows old in waiting for its field
-            code = await fresh_code(totp, clock)
+            code = await codes.take(totp)
             await page.fill(selector, code.reveal())
         case Click(selector=selector):
             await page.click(selector)

@@ -18,6 +18,7 @@ import msgspec
 from playwright.async_api import BrowserContext, Error
 
 from ..engine.clock import Clock
+from ..engine.cookies import from_playwright
 from ..engine.credentials import Credential
 from ..engine.errors import BrowserError, BrowserNotFoundError, CredentialNeededError, PageError
 from ..engine.pages import PageRequest, PageSnapshot
@@ -33,6 +34,7 @@ from .browser_login import log_in
 from .browser_messages import Login
 from .browser_outfit import Outfit
 from .browser_tab import host_of
+from .fresh_codes import FreshCodes
 from .guard import Guard, LookUp
 from .session_messages import JudgeSession
 from .write_back import Seals
@@ -59,6 +61,7 @@ class BrowserService:
     def __init__(self, seals: Seals, clock: Clock, look_up: LookUp, *, executable: Path | None, tabs: int) -> None:
         self._seals = seals
         self._clock = clock
+        self._codes = FreshCodes(clock)
         self._executable = executable
         self._tabs = tabs
         self._guard = Guard(look_up)
@@ -90,7 +93,7 @@ class BrowserService:
         try:
             context = await self._fresh_context(allow_private=message.allow_private)
             try:
-                return await log_in(context, message, self._clock)
+                return await log_in(context, message, self._codes)
             finally:
                 await quietly(context.close())
         except Error as error:
@@ -160,7 +163,9 @@ class BrowserService:
         key, credential = self._session_of(request)
         context = await self._open(key, credential)
         try:
-            return await context.read(request.url, request.timeout_s, request.session_check)
+            snapshot = await context.read(request.url, request.timeout_s, request.session_check)
+            left = await self._promptly(context.read_cookies())
+            return msgspec.structs.replace(snapshot, left=tuple(map(from_playwright, left)))
         finally:
             self._spawn(self._close_or_kill(context))
 

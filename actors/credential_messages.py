@@ -31,15 +31,14 @@ class RenewCredential(Request, frozen=True, kw_only=True):
     """Keep what a scripted login has made; what waited is due again in the same write; reply a ``Kept``."""
 
     sealed: SealedCredential  # put_version names what it takes the place of
-    is_proven: bool  # whether a page was read with it that shows that it is a session
 
     def apply(self, store: Store) -> Kept:
         """Keep it, unless somebody put another one."""
-        return store.credentials.renew(self.sealed, is_proven=self.is_proven)
+        return store.credentials.renew(self.sealed)
 
 
 class ProveSession(Request, frozen=True, kw_only=True):
-    """Note that a page which an older session was refused was read with this one."""
+    """Note that a page which an older session was refused was read with this one, or the canary was."""
 
     auth_id: str
     put_version: int

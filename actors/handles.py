@@ -9,6 +9,7 @@ import msgspec
 from ..engine.clock import Clock
 from ..engine.credentials import Credential, checked_site
 from ..engine.errors import (
+    CredentialError,
     CredentialNeededError,
     CredentialNotFoundError,
     DeadlineError,
@@ -33,6 +34,7 @@ from .rotation import Rotation, rotate
 from .standing_messages import AwaitChange, AwaitSettled
 
 PAGE_OF_DOCUMENTS = 100
+MAX_TRIES = 20  # to put a session; each is lost to a refresh of the one that it replaces
 
 
 class Run(JobHandle[None]):
@@ -107,14 +109,22 @@ class Credentials:
     def put(self, credential: Credential) -> int:
         """Seal and keep a credential; durable on return, and pages that waited for it are due: return how many.
 
-        Raises ``KeyNeededError`` without a key, and ``CredentialFormatError`` when none of its cookies can be used.
+        Raises ``KeyNeededError`` without a key, ``CredentialFormatError`` when none of its cookies can be used, and
+        ``CredentialError`` when somebody else puts one at the same moment.
         """
         credential.admitted(self._clock.now())
-        vault = self.vault()
-        version: int = self._manager.ask(GetCredentialVersion(auth_id=credential.auth_id))
-        sealed = vault.seal(credential, version=version + 1, now=self._clock.now())
-        woken: int = self._manager.ask(PutCredential(sealed=sealed))
-        return woken
+        tries_left = MAX_TRIES
+        while True:
+            version: int = self._manager.ask(GetCredentialVersion(auth_id=credential.auth_id))
+            sealed = self.vault().seal(credential, version=version + 1, now=self._clock.now())
+            tries_left -= 1
+            try:
+                woken: int = self._manager.ask(PutCredential(sealed=sealed))
+            except CredentialError:
+                if not tries_left or not self._is_of_a_put_until(version, credential.auth_id):
+                    raise
+            else:
+                return woken
 
     def renew(self, auth_id: str, session: Session, *, sites: Sequence[str] = ()) -> LoginReport:
         """Put *session* in the place of the stored one, whose secrets and headers stay; durable on return.
@@ -184,6 +194,11 @@ class Credentials:
         its size on the disk. Raises ``KeyNeededError``, and ``SealError`` where a credential does not open.
         """
         return rotate(self._manager, self.vault())
+
+    def _is_of_a_put_until(self, version: int, auth_id: str) -> bool:
+        """Whether no other session was put after *version*, which its site may have refreshed or a key resealed."""
+        found: SealedCredential | None = self._manager.ask(GetCredential(auth_id=auth_id))
+        return found is not None and found.session <= version
 
     def vault(self) -> Vault:
         """Return the vault with the engine's key; raises ``KeyNeededError`` and ``KeyFileError``."""

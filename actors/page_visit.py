@@ -97,6 +97,8 @@ class PageVisitor:
             if visit.outcome.verdict is Verdict.CONTENT and answer.credential.failed_logins:
                 session = answer.credential.session
                 self._manager.tell(ProveSession(auth_id=answer.credential.auth_id, put_version=session))
+        if visit.is_refused and visit.answer is None and task.definition.login:  # the keeper says when it is enough
+            visit = visit._replace(answer=Renewed(refusal=visit.outcome.error, again_at=self._clock.now()))
         if is_unusable(visit) and task.auth_policy is AuthPolicy.DEGRADE:
             log.warning("credential not opened", auth_id=task.auth_id)
             return self._look(task, None, log)
@@ -156,8 +158,9 @@ class PageVisitor:
         self._hold_on(task.lease, RENEWAL_TIMEOUT_S + task.definition.page_timeout_s)
         try:
             answer: Renewed = self._keeper.ask(wanted, timeout_s=RENEWAL_TIMEOUT_S)
-        except DeadlineError as error:  # the login may still come, and has what waits go on
-            return Renewed(refusal=JobError(type="login_failed", message=str(error)))
+        except DeadlineError as error:  # a page that waited would wake for a login that goes well, and for no other
+            refusal = JobError(type="login_failed", message=str(error))
+            return Renewed(refusal=refusal, again_at=self._clock.now())
         return answer
 
     def _tell_browser(self, task: PageTask, visit: Visit) -> None:

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import msgspec
 
 from ..engine.clock import Clock
+from ..engine.cookies import Cookie, admit
 from ..engine.credentials import Credential
 from ..engine.definitions import AuthPolicy
-from ..engine.errors import BequestError, LoginFailedError, PageError, VaultError
-from ..engine.outcomes import Outcome, Verdict, judge, page_error_outcome
+from ..engine.errors import BequestError, DeadlineError, LoginFailedError, PageError, VaultError
+from ..engine.outcomes import Outcome, Verdict, judge, page_error_outcome, place
 from ..engine.pages import PageRequest, PageSnapshot
 from ..engine.policies import may_log_in, retry_at
 from ..engine.records import JobError, Kept, SealedCredential
@@ -26,7 +27,13 @@ from ..engine.vault import Vault
 from .address import Address
 from .asking import Ask, answer
 from .browser_messages import ANSWER_SLACK_S, FetchPage, Login
-from .credential_messages import GetCredential, GetCredentialVersion, NoteFailedLogin, RenewCredential
+from .credential_messages import (
+    GetCredential,
+    GetCredentialVersion,
+    NoteFailedLogin,
+    ProveSession,
+    RenewCredential,
+)
 from .login_script import browser_steps
 from .session_messages import LOGIN_TIMEOUT_S, Renewed, RenewSession
 from .supervised import Overseer, SupervisedActor
@@ -88,6 +95,8 @@ class SessionKeeperActor(SupervisedActor):
             return Renewed(credential=sealed)
         if not wanted.is_missing and (canary := self._look_at_canary(wanted, sealed)) is not None:
             if canary.verdict is Verdict.CONTENT:
+                if sealed.failed_logins:
+                    self._manager.ask(ProveSession(auth_id=wanted.auth_id, put_version=sealed.session))
                 return Renewed(is_page_refused=True)
             if canary.verdict is not Verdict.NEEDS_SESSION:
                 return canary_unread(canary)
@@ -109,11 +118,15 @@ class SessionKeeperActor(SupervisedActor):
         last = self._canaries.get(wanted.auth_id)
         if last is None or last.session != sealed.session or last.began_at < wanted.refused_at:
             began_at = self._clock.monotonic()
-            last = CanaryRead(sealed.session, began_at, self._read_canary(wanted, sealed, is_trial=False))
+            outcome, _ = self._read_canary(wanted, sealed, is_trial=False)
+            last = CanaryRead(sealed.session, began_at, outcome)
             self._canaries[wanted.auth_id] = last
         return last.outcome
 
-    def _read_canary(self, wanted: RenewSession, sealed: SealedCredential, *, is_trial: bool) -> Outcome:
+    def _read_canary(
+        self, wanted: RenewSession, sealed: SealedCredential, *, is_trial: bool
+    ) -> tuple[Outcome, tuple[Cookie, ...]]:
+        """Return what the session finds there, and of a trial the cookies that it left."""
         request = PageRequest(
             url=(wanted.check and wanted.check.canary_url) or "",
             credential=sealed,
@@ -127,8 +140,14 @@ class SessionKeeperActor(SupervisedActor):
                 FetchPage(request=request), timeout_s=CANARY_TIMEOUT_S + ANSWER_SLACK_S
             )
         except PageError as error:
-            return page_error_outcome(error)
-        return judge(found, auth_policy=AuthPolicy.REQUIRE, auth_id=wanted.auth_id, session_check=wanted.check)
+            return page_error_outcome(error), ()
+        except DeadlineError as error:
+            return Outcome(verdict=Verdict.RETRY, error=JobError(type="timeout", message=str(error))), ()
+        if found.cookies is None:  # it was read anonymously, and says nothing of the session
+            error = JobError(type="canary", message=f"{place(request.url)} is on none of the credential's sites")
+            return Outcome(verdict=Verdict.FAIL, error=error), ()
+        outcome = judge(found, auth_policy=AuthPolicy.REQUIRE, auth_id=wanted.auth_id, session_check=wanted.check)
+        return outcome, found.left
 
     def _log_in(self, wanted: RenewSession, sealed: SealedCredential) -> Renewed:
         logger.info("logging in", extra={"auth_id": wanted.auth_id, "version": sealed.version})
@@ -143,33 +162,35 @@ class SessionKeeperActor(SupervisedActor):
         try:
             session: Session = self._browser.ask(login, timeout_s=LOGIN_TIMEOUT_S + ANSWER_SLACK_S)
             renewal = renewed(credential, session, now=self._clock.now())
-            is_proven = self._prove(wanted, renewal.credential)
-        except LoginFailedError as error:
+            made = self._tried_out(wanted, renewal.credential)
+        except (LoginFailedError, DeadlineError) as error:  # one that did not end may have typed the password
             return self._in_vain(wanted, sealed, str(error))
-        return self._keep(wanted, sealed, renewal.credential, is_proven=is_proven)
+        return self._keep(wanted, sealed, made)
 
-    def _prove(self, wanted: RenewSession, credential: Credential) -> bool:
-        """Return whether the canary shows that it is a session, False without one; raises ``LoginFailedError``."""
+    def _tried_out(self, wanted: RenewSession, credential: Credential) -> Credential:
+        """Return the session as the canary has left it, where there is one: a site may take each token once.
+
+        Raises ``LoginFailedError`` unless the canary shows that it is a session. That proves nothing yet of what is
+        stored, which is used anew.
+        """
         if wanted.check is None or wanted.check.canary_url is None:
-            return False
+            return credential
         trial = self._vault().seal(credential, version=1, now=self._clock.now())
-        outcome = self._read_canary(wanted, trial, is_trial=True)
+        outcome, left = self._read_canary(wanted, trial, is_trial=True)
         if outcome.verdict is not Verdict.CONTENT:
             raise LoginFailedError(f"after the login {outcome.error.message if outcome.error else 'the canary failed'}")
-        return True
+        kept = admit(left, sites=credential.sites, now=self._clock.now()).kept
+        return msgspec.structs.replace(credential, cookies=kept or credential.cookies)
 
-    def _keep(
-        self, wanted: RenewSession, sealed: SealedCredential, credential: Credential, *, is_proven: bool
-    ) -> Renewed:
+    def _keep(self, wanted: RenewSession, sealed: SealedCredential, credential: Credential) -> Renewed:
         kept, tries = Kept.OUT_OF_STEP, 0
         while kept is Kept.OUT_OF_STEP and tries < MAX_TRIES:
             tries += 1
             version: int = self._manager.ask(GetCredentialVersion(auth_id=wanted.auth_id))
             made = self._vault().seal(credential, version=version + 1, now=self._clock.now())
             made = msgspec.structs.replace(made, put_version=sealed.session)
-            kept = self._manager.ask(RenewCredential(sealed=made, is_proven=is_proven))
-        if not is_proven:
-            self._wait_after(wanted.auth_id, sealed.failed_logins + 1)
+            kept = self._manager.ask(RenewCredential(sealed=made))
+        self._wait_after(wanted.auth_id, sealed.failed_logins + 1)
         logger.info("logged in", extra={"auth_id": wanted.auth_id, "kept": kept.name})
         found: SealedCredential | None = self._manager.ask(GetCredential(auth_id=wanted.auth_id))
         if found is None or found.session <= wanted.session:

@@ -58,14 +58,14 @@ class CredentialStore:
             self._write(sealed, put_version=sealed.put_version, failed_logins=self._failed_logins(sealed.auth_id))
         return kept
 
-    def renew(self, sealed: SealedCredential, *, is_proven: bool) -> Kept:
+    def renew(self, sealed: SealedCredential) -> Kept:
         """Write what a login has made in the place of the session that was put as ``put_version``, like a put.
 
-        Unless it *is_proven* it counts among the failed ones until a page that needed it is read with it.
+        It counts among the failed ones until something that needed it is read with it.
         """
         kept = self._follows(sealed, at=math.inf)
         if kept is Kept.KEPT:
-            failed = 0 if is_proven else self._failed_logins(sealed.auth_id) + 1
+            failed = self._failed_logins(sealed.auth_id) + 1
             self._write(sealed, put_version=sealed.version, failed_logins=failed)
             self._changes.notices.append(LoggedIn(sealed.auth_id, sealed.version))
             self._wake(sealed.auth_id)

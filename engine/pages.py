@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cookies import Cookie
 from .records import Record, SealedCredential
 from .session_checks import SessionCheck
 
@@ -54,3 +55,4 @@ class PageSnapshot(Record, frozen=True, kw_only=True):
     cookies: CookieReport | None  # None when anonymous
     expired_signs: tuple[str, ...] = ()  # fields of the session check that the page gave the wrong answer to
     session_state: int = 0  # which state of the session's cookies it left, for ``JudgeSession``; 0: none that is new
+    left: tuple[Cookie, ...] = ()  # of a trial: all cookies of its context afterwards

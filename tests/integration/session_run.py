@@ -22,13 +22,16 @@ def engine_at(path: Path) -> Engine:
 
 def definition(site: SessionSite, *, has_login: bool = True, **options: Any) -> Definition:
     """Return a crawl of the whole site."""
-    fields: dict[str, Any] = {"max_pages": 10_000, **({"login": site.steps()} if has_login else {})}
+    fields: dict[str, Any] = {
+        "max_pages": 10_000,
+        "concurrency": CRAWLERS,
+        **({"login": site.steps()} if has_login else {}),
+    }
     return Definition.crawl(
         "site",
         start_urls=[site.url()],
         auth_id="site",
         max_depth=20,
-        concurrency=CRAWLERS,
         allow_private=True,
         **{**fields, **options},
     )

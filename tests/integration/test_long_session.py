@@ -9,7 +9,7 @@ import pytest
 from session_run import CRAWLERS, check_all_stored_once, credential, definition, engine_at
 from session_site import PASSWORD, SessionSite
 
-from bequest import CredentialNeededError, LoginFailed, LoginStep, RunStalled, SessionRenewed, State
+from bequest import CredentialNeededError, LoginFailed, LoginStep, RunStalled, SessionCheck, SessionRenewed, State
 from bequest.engine.secret import Secret
 
 PATIENCE_S = 240.0
@@ -63,6 +63,18 @@ def test_rotation_at_every_page_loses_nothing(tmp_path: Path) -> None:
             assert 1 < entry.version <= 41
             assert engine.run(definition(site, has_login=False)).wait(PATIENCE_S) is State.COMPLETED
         assert (site.refused, site.logins) == (0, 0)
+
+
+def test_site_that_takes_each_token_once_is_logged_in_with_a_canary(tmp_path: Path) -> None:
+    """What the look at the canary has made of the new session is what is stored."""
+    with SessionSite(10, rotate_every=1, accepts=1) as site, engine_at(tmp_path) as engine:
+        engine.credentials.put(credential(site, is_logged_in=False))
+        check = SessionCheck(canary_url=site.url())
+        run = engine.run(definition(site, session_check=check, concurrency=1))
+
+        assert run.wait(PATIENCE_S) is State.COMPLETED
+        assert site.logins == 1
+        check_all_stored_once(engine, run, 10)
 
 
 def test_expiry_without_a_login_stalls_until_somebody_puts_a_session(tmp_path: Path) -> None:

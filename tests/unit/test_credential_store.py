@@ -255,7 +255,7 @@ def test_session_that_was_put_meanwhile_wins_over_a_refresh_and_a_login(store: S
     for sealed in (follow(2), follow(3)):
         assert refresh(store, sealed) is Kept.SUPERSEDED
         with store.group():
-            assert store.credentials.renew(sealed, is_proven=True) is Kept.SUPERSEDED
+            assert store.credentials.renew(sealed) is Kept.SUPERSEDED
     remove(store)
 
     assert refresh(store, follow(3, put_version=2)) is Kept.SUPERSEDED
@@ -273,8 +273,8 @@ def test_login_has_what_waited_go_on_and_is_told_of(store: Store) -> None:
     assert get(store, page).state is State.WAITING
 
     with store.group():
-        out_of_step = store.credentials.renew(follow(2), is_proven=False)
-        kept = store.credentials.renew(follow(3), is_proven=False)
+        out_of_step = store.credentials.renew(follow(2))
+        kept = store.credentials.renew(follow(3))
         notices = list(store.changes.notices)
 
     assert (out_of_step, kept) == (Kept.OUT_OF_STEP, Kept.KEPT)
@@ -311,18 +311,17 @@ def test_failed_login_is_told_of(store: Store) -> None:
     assert notices == [LoginRefusal("wiki", 1, "wrong password")]
 
 
-@pytest.mark.parametrize("is_proven", [True, False])
-def test_login_counts_as_failed_until_it_is_known_to_have_worked(store: Store, *, is_proven: bool) -> None:
+def test_login_counts_as_failed_until_it_is_known_to_have_worked(store: Store) -> None:
     """Or logins that lead to a session which no page takes would go on for ever; proof of another session is none."""
     put(store, 1)
     fail_login(store)
 
     with store.group():
-        store.credentials.renew(follow(2), is_proven=is_proven)
+        store.credentials.renew(follow(2))
         store.credentials.note_proof("wiki", 1)
     counted = [stored(store).failed_logins]
     with store.group():
         store.credentials.note_proof("wiki", 2)
     counted.append(stored(store).failed_logins)
 
-    assert counted == [0 if is_proven else 2, 0]
+    assert counted == [2, 0]

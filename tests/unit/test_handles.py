@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from actor_rig import PATIENCE_S, TapedAddress, page
 from crawl_rig import CANARY, URL, CrawlRig
 
 from bequest.actors import handles
 from bequest.actors.browser_messages import Login
-from bequest.actors.credential_messages import GetCredential, PutCredential
+from bequest.actors.credential_messages import GetCredential, PutCredential, RefreshCredential
 from bequest.actors.handles import Credentials, Run
 from bequest.actors.messages import ClaimJobs, UpdateJobStatus
 from bequest.engine.cookies import Cookie
@@ -52,8 +53,8 @@ def run_of(rig: CrawlRig, run_id: int) -> Run:
     return Run(run_id, rig.manager.address, rig.manager.address)
 
 
-def session(auth_id: str = "wiki", expires: float | None = None) -> Credential:
-    cookie = Cookie(name="sid", value=Secret(CANARY), domain="wiki.example", host_only=True, expires=expires)
+def session(auth_id: str = "wiki", expires: float | None = None, value: str = CANARY) -> Credential:
+    cookie = Cookie(name="sid", value=Secret(value), domain="wiki.example", host_only=True, expires=expires)
     return Credential(auth_id=auth_id, sites=("wiki.example",), cookies=(cookie,))
 
 
@@ -256,6 +257,24 @@ def test_two_who_put_at_once_do_not_overwrite_each_other(rig: CrawlRig, clock: M
     del taped.before[PutCredential]
     slow.put(session())
     assert [entry.version for entry in slow.list()] == [2]
+
+
+def test_session_is_put_also_while_its_site_refreshes_it(rig: CrawlRig, clock: ManualClock) -> None:
+    """A refresh between the look and the write is of the session that is to be replaced."""
+    taped = TapedAddress(rig.manager.address, [])
+    slow = Credentials(taped, lambda: KEY, clock, DATABASE, no_browser)
+    slow.put(session())
+
+    def refresh() -> None:
+        del taped.before[PutCredential]
+        sealed = slow.vault().seal(session(), version=2, now=clock.now())
+        rig.manager.ask(RefreshCredential(sealed=msgspec.structs.replace(sealed, put_version=1)))
+
+    taped.before[PutCredential] = refresh
+    slow.put(session(value="newer"))
+
+    assert slow.get("wiki") == session(value="newer")
+    assert [entry.version for entry in slow.list()] == [3]
 
 
 def test_without_a_key_nothing_is_stored_or_opened(rig: CrawlRig, clock: ManualClock, credentials: Credentials) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from actor_rig import PATIENCE_S, Answer, failing, page
 from crawl_rig import URL, CrawlRig
@@ -321,6 +322,39 @@ def test_logins_to_a_session_that_no_page_takes_end_too(rig: CrawlRig, clock: Ma
     assert rig.documents(run_id) == []
 
 
+def test_logins_that_the_canary_alone_takes_end_too(rig: CrawlRig, clock: ManualClock) -> None:
+    """A site that ends each session at its second use lets the look at the canary pass and no page after it."""
+    rig.site = works_from(99)
+    run_id = make_run(rig, URL, f"{URL}a", session_check=WITH_CANARY)
+
+    for _ in range(20):
+        rig.crawl_all()
+        clock.advance(60.0)
+        if len(rig.logins) > MAX_FAILED_LOGINS:
+            break
+
+    assert len(rig.logins) == MAX_FAILED_LOGINS
+    assert rig.manager.ask(GetRunStatus(job_id=run_id)).is_stalled
+
+
+def test_page_that_others_renew_the_session_for_in_vain_comes_back(rig: CrawlRig) -> None:
+    """Each time that it is read the session has expired once more; waiting it would be the last, and for nobody."""
+
+    def expires_meanwhile(request: PageRequest) -> PageSnapshot:
+        if len(rig.requests) < 3:
+            rig.put_credential(secrets=SECRETS)
+        return works_from(99 if len(rig.requests) <= 3 else 1)(request)
+
+    rig.site = expires_meanwhile
+    run_id = make_run(rig)
+
+    job = rig.crawl()
+
+    assert (job.state, job.attempts, reason(job)) == (PENDING, 0, "login_form")
+    assert not rig.manager.ask(GetRunStatus(job_id=run_id)).is_stalled
+    assert rig.crawl().state is COMPLETED
+
+
 def test_secret_that_is_missing_is_said_and_counts_nothing(rig: CrawlRig) -> None:
     """No site was asked."""
     rig.site = works_from(9)
@@ -346,15 +380,29 @@ def test_browser_that_fails_a_login_is_not_the_sites_fault(rig: CrawlRig) -> Non
     assert rig.stored_credential()[0].failed_logins == 0
 
 
-def test_keeper_that_does_not_answer_in_time_leaves_the_page_waiting(rig: CrawlRig) -> None:
-    """What it does later has the page go on."""
+def test_page_that_the_keeper_does_not_answer_in_time_comes_back(rig: CrawlRig) -> None:
+    """It may be at another credential; a page that waited would wake only for a login that goes well at once."""
     rig.site = works_from(2)
-    make_run(rig)
+    run_id = make_run(rig)
     rig.taped_keeper.before[RenewSession] = failing(DeadlineError("too long"))
 
     job = rig.crawl()
 
-    assert (job.state, job.attempts, reason(job)) == (WAITING, 0, "login_failed")
+    assert (job.state, job.attempts, reason(job)) == (PENDING, 0, "login_failed")
+    assert not rig.manager.ask(GetRunStatus(job_id=run_id)).is_stalled
+
+
+def test_login_that_the_browser_does_not_end_in_time_was_in_vain(rig: CrawlRig, clock: ManualClock) -> None:
+    """It may have typed the password, so it counts, and the third is the last."""
+    rig.site = works_from(2)
+    rig.log_in = lambda _: DeadlineError("asked for Login, found no answer")
+    make_run(rig)
+
+    for _ in range(MAX_FAILED_LOGINS):
+        job = rig.crawl()
+        clock.advance(60.0)
+
+    assert (job.state, reason(job), len(rig.logins)) == (WAITING, "login_failed", MAX_FAILED_LOGINS)
 
 
 def test_credential_that_the_keeper_cannot_open_is_said(rig: CrawlRig) -> None:
@@ -391,7 +439,7 @@ def test_page_that_is_not_for_this_user_fails_alone(rig: CrawlRig, status: int) 
 
 
 def test_canary_that_is_refused_means_a_login(rig: CrawlRig) -> None:
-    """It is read with the new session before that is stored, in a context of its own, and proves it."""
+    """It is read with the new session before that is stored, in a context of its own; the page proves it."""
     rig.site = works_from(2)
     make_run(rig, session_check=WITH_CANARY)
 
@@ -402,9 +450,35 @@ def test_canary_that_is_refused_means_a_login(rig: CrawlRig) -> None:
         (CANARY_URL, True),
         (URL, False),
     ]
-    (written,) = sent(rig, RenewCredential)
-    assert written.is_proven
-    assert sent(rig, ProveSession) == []
+    assert len(sent(rig, RenewCredential)) == 1
+    assert [message.put_version for message in sent(rig, ProveSession)] == [2]
+
+
+def test_session_is_stored_as_the_canary_has_left_it(rig: CrawlRig) -> None:
+    """A site may take each token once; what the look leaves of other sites is left out, as of the login."""
+    newer = (*session("of the look").cookies, *session("of another", domain="elsewhere.example").cookies)
+
+    def answer(request: PageRequest) -> PageSnapshot:
+        found = works_from(2)(request)
+        return msgspec.structs.replace(found, left=newer) if request.is_trial else found
+
+    rig.site = answer
+    make_run(rig, session_check=WITH_CANARY)
+
+    assert rig.crawl().state is COMPLETED
+    assert rig.stored_credential()[1].cookies == session("of the look").cookies
+    assert rig.stored_credential()[1].user_agent == "Chromium"
+
+
+def test_canary_proves_the_session_of_a_login(rig: CrawlRig) -> None:
+    """Also where the page that asked for it is not for this user."""
+    rig.site = works_from(99, canary_from=2)
+    make_run(rig, session_check=WITH_CANARY)
+
+    job = rig.crawl()
+
+    assert (job.state, reason(job), len(rig.logins)) == (FAILED, "not_for_this_user", 1)
+    assert rig.stored_credential()[0].failed_logins == 0
 
 
 def test_login_that_the_canary_refuses_was_in_vain(rig: CrawlRig) -> None:
@@ -425,7 +499,9 @@ def test_login_that_the_canary_refuses_was_in_vain(rig: CrawlRig) -> None:
     [
         (page(CANARY_URL, status=503, cookies=SESSION), PENDING, 1),
         (PageError("slow", reason="timeout"), PENDING, 1),
+        (DeadlineError("asked for FetchPage, found no answer"), PENDING, 1),
         (page(CANARY_URL, status=404, cookies=SESSION), WAITING, 0),
+        (page(CANARY_URL), WAITING, 0),  # on a host that is none of the credential's sites
     ],
 )
 def test_canary_that_cannot_be_read_says_nothing(rig: CrawlRig, answer: Answer, state: State, attempts: int) -> None:
