@@ -17,6 +17,7 @@ from playwright.async_api import BrowserContext, Error, Page
 from ..engine.credentials import Credential
 from ..engine.pages import CookieReport, PageSnapshot
 from ..engine.session_checks import SessionCheck
+from .browser_cookies import NarrowedCookies
 from .browser_failures import kind_of, page_error
 from .browser_freshness import Freshness
 from .browser_launch import quietly
@@ -42,6 +43,7 @@ class SessionContext:
         self.is_broken = False  # a tab of it does not even close
         self.freshness: Freshness | None = None  # of a session that is written back
         self._context = context
+        self._narrowed = None if credential is None else NarrowedCookies(credential)
         self._report = report
         self._outfit = outfit
         self._why_refused = why_refused
@@ -88,6 +90,8 @@ class SessionContext:
         try:
             tab = await self._take(host_of(url))
             snapshot = await tab.read(url, timeout_s=timeout_s, why_refused=self._why_refused, check=check)
+            if self._narrowed is not None:
+                await self._narrowed.tidy(self._context)
         except Error as error:  # no tab could be opened
             raise page_error(kind_of(error.message), url) from None
         finally:

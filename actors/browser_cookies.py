@@ -6,17 +6,20 @@ batch is repeated one by one, and what was stored is read back and compared.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from playwright.async_api import BrowserContext, Error
 
-from ..engine.cookies import Cookie, from_playwright, to_playwright
+from ..engine.cookies import Cookie, from_playwright, narrow, to_playwright
 from ..engine.credentials import Credential
 from ..engine.pages import CookieReport
 from .browser_storage import put
 
 REFUSED = "refused by the browser"
+LONG_AGO = 1.0  # an expiry with which a cookie takes another's place and is gone
 
 
 async def inject(context: BrowserContext, credential: Credential, now: float) -> CookieReport:
@@ -44,6 +47,28 @@ async def inject(context: BrowserContext, credential: Credential, now: float) ->
         storages=len(admission.storages) - len(storages_refused),
         skipped=skipped,
     )
+
+
+class NarrowedCookies:
+    """The cookies of a parent domain that a credential has narrowed to its sites.
+
+    A site that replaces one sets it for the parent domain, as it always has. To a browser that is another cookie beside
+    the narrowed one, which would be sent first and for ever.
+    """
+
+    def __init__(self, credential: Credential) -> None:
+        copies = [(one, cookie) for cookie in credential.cookies for one in narrow(cookie, credential.sites)]
+        self._parents = {_identity(one): cookie.domain for one, cookie in copies if one.domain != cookie.domain}
+
+    async def tidy(self, context: BrowserContext) -> None:
+        """Take those away that the site has replaced; a value that it has changed in its place stays."""
+        if not self._parents:
+            return
+        with contextlib.suppress(Error):  # the browser may be gone
+            found = [from_playwright(dict(spelled)) for spelled in await context.cookies()]
+            there = {(cookie.name, cookie.domain, cookie.path) for cookie in found if not cookie.host_only}
+            stale = [one for one in found if (one.name, self._parents.get(_identity(one)), one.path) in there]
+            await _add(context, [msgspec.structs.replace(one, expires=LONG_AGO) for one in stale], LONG_AGO)
 
 
 async def _add(context: BrowserContext, cookies: Sequence[Cookie], now: float) -> list[Cookie]:

@@ -24,6 +24,7 @@ class FrameMap:
 
     def __init__(self) -> None:
         self._contexts: dict[str, str] = {}  # of targets
+        self._urls: dict[str, str] = {}  # of targets
         self._parents: weakref.WeakKeyDictionary[CDPSession, dict[str, str]] = weakref.WeakKeyDictionary()
         self._news = asyncio.Event()
 
@@ -46,12 +47,14 @@ class FrameMap:
     async def watch_targets(self, session: CDPSession) -> None:
         """Learn all targets that there are and listen to changes; *session* is the browser's."""
         session.on("Target.targetCreated", self._on_target)
+        session.on("Target.targetInfoChanged", self._on_target)
         session.on("Target.targetDestroyed", self._on_target_gone)
         await session.send("Target.setDiscoverTargets", {"discover": True, "filter": [{}]})
 
     def forget_targets(self) -> None:
         """Forget all targets, because nobody listens any more."""
         self._contexts.clear()
+        self._urls.clear()
 
     async def context_of(self, frame_id: str) -> str | None:
         """Return the context of a frame or worker, or None when it is not known."""
@@ -64,20 +67,29 @@ class FrameMap:
                         found = self._find(frame_id)
         return found
 
+    def url_of(self, frame_id: str) -> str:
+        """Return what is shown or run in the process of a frame or worker of a known context."""
+        return self._urls.get(self._target_of(frame_id), "")
+
     def _find(self, frame_id: str) -> str | None:
+        return self._contexts.get(self._target_of(frame_id))
+
+    def _target_of(self, frame_id: str) -> str:
         for parents in list(self._parents.values()):
             while frame_id not in self._contexts and frame_id in parents:
                 frame_id = parents[frame_id]
-        return self._contexts.get(frame_id)
+        return frame_id
 
     def _on_target(self, event: Event) -> None:
         target = event["targetInfo"]
         if "browserContextId" in target:
             self._contexts[target["targetId"]] = target["browserContextId"]
+            self._urls[target["targetId"]] = target["url"]
             self._tell()
 
     def _on_target_gone(self, event: Event) -> None:
         self._contexts.pop(event["targetId"], None)
+        self._urls.pop(event["targetId"], None)
 
     def _tell(self) -> None:
         self._news.set()

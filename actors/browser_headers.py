@@ -3,7 +3,9 @@
 A header that is set on a page or a context goes along with a redirect to another origin. Here the browser itself
 pauses each request to an origin that has a header, every hop of a redirect anew, and that of a worker, a popup and a
 download too. The header is added where the origin *and* the browser context are the credential's; a frame of which the
-context is not known gets none. WebSocket handshakes are not paused and carry no header.
+context is not known gets none. Nor does a script or a form of another site: unlike cookies, a header is no site's to
+fend off there, and one whose answers any origin may read trusts that browsers add none. WebSocket handshakes are not
+paused and carry no header.
 
 Each paused request is a round trip, so this is on only while a context with headers lives.
 """
@@ -13,12 +15,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.async_api import Browser, CDPSession, Error
 
+from ..engine.credentials import covers
 from ..engine.sessions import OriginHeader
 from .browser_frames import Event, FrameMap
+from .browser_tab import host_of
+
+
+class Admitted(NamedTuple):
+    """What goes with the requests of one context, and from which sites those may come."""
+
+    headers: tuple[OriginHeader, ...]
+    sites: tuple[str, ...]
 
 
 class BrowserHeaders:
@@ -28,7 +39,7 @@ class BrowserHeaders:
         self._browser = browser
         self._session: CDPSession | None = None
         self._changing = asyncio.Lock()
-        self._by_context: dict[str, tuple[OriginHeader, ...]] = {}
+        self._by_context: dict[str, Admitted] = {}
         self._frames = FrameMap()
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -36,12 +47,12 @@ class BrowserHeaders:
         """Listen to a new tab of any context, with or without headers."""
         self._frames.watch_tab(tab)
 
-    async def admit(self, tab: CDPSession, headers: Sequence[OriginHeader]) -> str:
-        """Have the context of *tab* send *headers* from now on, and return the context's id."""
+    async def admit(self, tab: CDPSession, headers: Sequence[OriginHeader], *, sites: Sequence[str]) -> str:
+        """Have what *sites* ask for in the context of *tab* carry *headers* from now on; return the context's id."""
         context_id = str((await tab.send("Target.getTargetInfo"))["targetInfo"]["browserContextId"])
         async with self._changing:
             if context_id not in self._by_context:
-                admitted = {**self._by_context, context_id: tuple(headers)}
+                admitted = {**self._by_context, context_id: Admitted(tuple(headers), tuple(sites))}
                 await self._pause(admitted)
                 self._by_context = admitted
         return context_id
@@ -59,14 +70,14 @@ class BrowserHeaders:
             await session.send("Fetch.disable")  # what is paused goes on
             await session.detach()
 
-    async def _pause(self, by_context: dict[str, tuple[OriginHeader, ...]]) -> None:
+    async def _pause(self, by_context: dict[str, Admitted]) -> None:
         """Have requests to all those origins paused, and no others."""
         if self._session is None:
             session = await self._browser.new_browser_cdp_session()
             session.on("Fetch.requestPaused", lambda event: self._on_paused(session, event))
             await self._frames.watch_targets(session)
             self._session = session
-        origins = {header.origin for headers in by_context.values() for header in headers}
+        origins = {header.origin for admitted in by_context.values() for header in admitted.headers}
         patterns = [{"urlPattern": f"{origin}/*"} for origin in sorted(origins)]
         await self._session.send("Fetch.enable", {"patterns": patterns})
 
@@ -84,10 +95,19 @@ class BrowserHeaders:
             await session.send("Fetch.continueRequest", answer)
 
     async def _headers_for(self, event: Event) -> list[OriginHeader]:
-        context_id = await self._frames.context_of(event.get("frameId", ""))
+        frame_id: str = event.get("frameId", "")
+        admitted = self._by_context.get(await self._frames.context_of(frame_id) or "")
+        if admitted is None or not self._is_asked_by(admitted.sites, event["request"]["headers"], frame_id):
+            return []
         url: str = event["request"]["url"]  # as the browser writes it, so that the origin stands at its beginning
-        known = self._by_context.get(context_id or "", ())
-        return [header for header in known if url.startswith(f"{header.origin}/")]
+        return [header for header in admitted.headers if url.startswith(f"{header.origin}/")]
+
+    def _is_asked_by(self, sites: Sequence[str], headers: dict[str, str], frame_id: str) -> bool:
+        """Whether one of *sites* asks, or nobody who could read the answer: only then is an origin told."""
+        origin = next((value for name, value in headers.items() if name.lower() == "origin"), None)
+        if origin == "null":  # hidden, after a redirect from one origin to another among others
+            origin = self._frames.url_of(frame_id)
+        return origin is None or covers(sites, host_of(origin))
 
 
 def with_headers(found: dict[str, str], added: Sequence[OriginHeader]) -> list[dict[str, str]]:

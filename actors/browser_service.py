@@ -196,7 +196,7 @@ class BrowserService:
                 parts = 1 + len(credential.storages)
                 report = await self._promptly(inject(context, credential, now), parts=parts)
                 usable = credential.examined(now)
-                outfit = Outfit(chromium.headers, usable.headers, usable.storages)
+                outfit = Outfit(chromium.headers, usable.headers, usable.storages, sites=credential.sites)
         except BaseException:
             self._spawn(quietly(context.close()))
             raise

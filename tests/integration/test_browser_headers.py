@@ -182,6 +182,41 @@ def test_challenge_does_not_hang(rig: Rig, serve: Serve, body: str) -> None:
     assert statuses == [401, 401]
 
 
+@pytest.mark.parametrize("by_way_of", ["", OTHER, "fourth.localhost"])
+def test_script_of_another_site_reads_nothing_with_the_header(rig: Rig, serve: Serve, by_way_of: str) -> None:
+    """A site whose answers any origin may read does not give a frame of another site what only its session shows."""
+    told = threading.Event()
+    bodies: list[bytes] = []
+
+    def answer(request: Request) -> Answer:
+        match request.path:
+            case "/page":
+                return Answer(f"<iframe src='{site.url('/frame', OTHER)}'></iframe><script src=/hold></script>")
+            case "/hold":
+                told.wait(ANSWER_S)
+            case "/frame":
+                to = site.url("/go", by_way_of) if by_way_of else site.url("/open", HOST)
+                return Answer(
+                    f"<script>fetch('{to}').then(answer => answer.text())"
+                    ".then(body => fetch('/told', {method: 'POST', body}))</script>"
+                )
+            case "/go":
+                return Answer("", 302, (("Location", site.url("/open", HOST)), OPEN))
+            case "/open":
+                return Answer(f"with {request.headers.get('Authorization', 'nothing')}", headers=(HTML, OPEN))
+            case "/told":
+                bodies.append(request.body)
+                told.set()
+        return Answer(NO_ICON)
+
+    site = serve(answer)
+    origin = site.url("", HOST)
+
+    rig.read(f"{origin}/page", credential=bearer(rig, origin, "t", auth_id=f"by {by_way_of or HOST}"))
+
+    assert bodies == [b"with nothing"]
+
+
 class Recorder:
     """A browser whose DevTools session writes down what it is told; Any is Playwright's, which tests do not import."""
 
@@ -251,7 +286,7 @@ async def take_turns(executable: Path, origin: str) -> list[list[str]]:
         headers = BrowserHeaders(cast(Any, recorder))
         await plain.goto(f"{origin}/before")
         turns = [recorder.take()]
-        context_id = await headers.admit(session, [OriginHeader.bearer(origin, token="t")])
+        context_id = await headers.admit(session, [OriginHeader.bearer(origin, token="t")], sites=(HOST,))
         await page.goto(f"{origin}/during")
         await plain.goto(f"{origin}/beside")
         turns.append(recorder.take())

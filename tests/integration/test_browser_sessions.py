@@ -75,6 +75,28 @@ def test_cookies_reach_the_server_and_are_accounted_for(rig: Rig, serve: Serve) 
     assert sent(site, "/style.css")[0] == {f"session={CANARY}", "lasting=2"}
 
 
+def test_narrowed_cookie_that_the_site_replaces_is_gone(rig: Rig, serve: Serve) -> None:
+    """A site that renews a cookie of its parent domain is sent the new value alone, and all else as before."""
+    html = ("Content-Type", "text/html")
+    renewed = ("Set-Cookie", "session=2; Domain=wiki.example")
+    changed = ("Set-Cookie", "changed=2; Domain=app.wiki.example")
+    site = serve(
+        lambda request: Answer("content", headers=(html, renewed, changed) if request.path == "/first" else (html,))
+    )
+    parent = {"domain": "wiki.example", "host_only": False}
+    sealed = rig.seal(
+        *(cookie(name, "1", **parent) for name in ("session", "changed", "kept")),
+        auth_id="renewed",
+        sites=["app.wiki.example"],
+    )
+
+    for path in ("/first", "/second"):
+        rig.read(site.url(path, "app.wiki.example"), credential=sealed)
+
+    assert sent(site, "/first") == [{"session=1", "changed=1", "kept=1"}]
+    assert sent(site, "/second") == [{"session=2", "changed=2", "kept=1"}]
+
+
 def test_cookies_that_the_browser_does_not_take_cost_only_themselves(serve: Serve) -> None:
     """One that is refused makes the batch fail, one is dropped in silence; both are named and the others are there."""
     site = serve(lambda _: Answer("content"))
