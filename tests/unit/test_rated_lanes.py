@@ -194,9 +194,13 @@ def test_clock_that_was_set_back_in_a_group_that_is_undone_keeps_no_lane_out(sto
     worker.take()
     clock.jump(clock.now() - 86_400.0)
 
-    with pytest.raises(TransitionError), store.group():
-        assert store.claims.claim("default", [RATED], 1, 60.0) == []
-        raise TransitionError("undone")
+    def claim_and_fail() -> None:
+        with store.group():
+            assert store.claims.claim("default", [RATED], 1, 60.0) == []
+            raise TransitionError("undone")
+
+    with pytest.raises(TransitionError):
+        claim_and_fail()
 
     worker.take()
     clock.advance(60.001)
