@@ -116,8 +116,8 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         return changes.has_due_work
 
     def supersedes(self, parked: Standing) -> bool:
-        """Whether *parked* is what the same worker wanted before."""
-        return isinstance(parked, WantJobs) and parked.worker == self.worker
+        """Whether *parked* is what the same worker wanted before; threads report side by side, and one may be late."""
+        return isinstance(parked, WantJobs) and parked.worker == self.worker and parked.taken <= self.taken
 
     def deliver(self, result: Assigned) -> None:
         """Tell the worker; raises pykka's ``ActorDeadError`` when it has ended."""

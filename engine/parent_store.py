@@ -127,18 +127,19 @@ class ParentStore:
     def end_overdue(self) -> list[int]:
         """Fail the jobs whose time is over, and cancel what is unfinished below them; return their ids."""
         rows = self._database.rows(
-            f"SELECT {MOVED_COLUMNS}, state FROM job WHERE deadline_at IS NOT NULL AND state < 3 AND deadline_at <= ?"
-            " ORDER BY id DESC",  # what is below another one first
+            f"SELECT {MOVED_COLUMNS}, state, EXISTS (SELECT 1 FROM tally WHERE tally.parent_id = job.id) FROM job"
+            " WHERE deadline_at IS NOT NULL AND state < 3 AND deadline_at <= ? ORDER BY id DESC",
             (self._database.now,),
         )
-        for row in rows:
-            self.cancel_below(row[0])
-            self._database.run("UPDATE job SET sealed = 1 WHERE id = ?", (row[0],))
-            self._end(row[0], State.FAILED, RUN_TIMED_OUT)
+        if not rows:
+            return []
+        self._run_out_of_time([row[0] for row in rows if not row[5]])  # in one go, for they may be many
+        for job_id in [row[0] for row in rows if row[5]]:  # what is below another one first
+            self.cancel_below(job_id)
+            self._run_out_of_time([job_id])
         self._changes.move([Move(row[0], row[1], row[2], row[3], row[4], NUMBER_OF[State.FAILED]) for row in rows])
         self._changes.lost_leases.update(row[0] for row in rows if row[4] == NUMBER_OF[State.RUNNING])
-        if rows:
-            self._changes.has_due_work = True  # places under limits may have come free
+        self._changes.has_due_work = True  # places under limits may have come free
         return [row[0] for row in rows]
 
     def judge(self, job_ids: Collection[int]) -> dict[int, State]:
@@ -195,15 +196,22 @@ class ParentStore:
             error = JobError(type=CHILDREN_FAILED, message=f"{counts.failed} of {counts.total} children failed")
             if counts.unfinished:
                 self.cancel_below(job.id)
-        self._end(job.id, state, error)
+        self._end([job.id], state, error)
         self._changes.move([move_of(job, state)])
         return state
 
-    def _end(self, job_id: int, state: State, error: JobError | None) -> None:
+    def _run_out_of_time(self, job_ids: Sequence[int]) -> None:
+        """Fail jobs with no unfinished children."""
+        ids = msgspec.json.encode(job_ids).decode()
+        self._database.run("UPDATE job SET sealed = 1 WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+        self._end(job_ids, State.FAILED, RUN_TIMED_OUT)
+
+    def _end(self, job_ids: Sequence[int], state: State, error: JobError | None) -> None:
+        ids = msgspec.json.encode(job_ids).decode()
         self._database.run(
             "UPDATE job SET state = ?2, lease_until = NULL, waits_for = NULL, finished_at = ?3, error_json = ?4"
-            " WHERE id = ?1",
-            (job_id, NUMBER_OF[state], self._database.now, json_of(error)),
+            " WHERE id IN (SELECT value FROM json_each(?1))",
+            (ids, NUMBER_OF[state], self._database.now, json_of(error)),
         )
 
     def _get(self, job_id: int) -> Job:

@@ -71,13 +71,14 @@ class RatedLanes:
         self._fill = f"INSERT INTO rated_lane SELECT ?1, kind, lane, partition, NULL FROM ({all_lanes})"
         self._rates: dict[tuple[str, str], str] = {}  # by queue and kind, those whose lanes are noted
         self._good_for: int | None = None  # the number of rollbacks up to which that is so
-        self._now = -math.inf  # of the newest look
+        self._now = math.inf  # of the newest look
 
     def open(self, queue: str, terms: Iterable[KindTerms]) -> None:
         """Look at the lanes of those kinds whose next token has come; *terms* are of kinds with such a rate."""
         if self._good_for != self._database.rollbacks:
             self._rates = self._noted()
             self._good_for = self._database.rollbacks
+            self._now = math.inf  # what was undone may have opened lanes because the clock had been set back
         for term in terms:
             rate_json = msgspec.json.encode(term.partition_rate).decode()
             if self._rates.get((queue, term.kind)) != rate_json:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pykka
 import pytest
 from actor_rig import PATIENCE_S, Hand, ManagerRig, answer_of, read
 
 from bequest.actors.asking import Ask, Reply
+from bequest.actors.dispatch import Dispatch
 from bequest.actors.manager import RETRY_S, Tick
 from bequest.actors.messages import (
     CancelRun,
@@ -141,6 +143,21 @@ def test_workers_that_wait_are_served_in_turn(rig: ManagerRig) -> None:
     assert [lease.job_id for lease in (*got_first, *second.assigned())] == [1, 2]
     for hand in (first, second):
         hand.stop()
+
+
+def test_want_that_was_overtaken_takes_no_newer_ones_place(rig: ManagerRig, hand: Hand) -> None:
+    """A worker's threads report side by side; one that comes late, after what was assigned since, leaves it waiting."""
+    rig.ask_as_one_group(CREATE, CREATE)
+    now = msgspec.structs.replace(hand.want(limit=2), dispatch=Dispatch())
+    rig.address.tell(now)
+    assert len(hand.assigned()) == 2
+    for want in (msgspec.structs.replace(now, taken=2), msgspec.structs.replace(now, limit=1)):
+        rig.address.tell(want)
+        rig.ask(GetJob(job_id=1))  # so that they are not of one group
+
+    rig.ask(CREATE)
+
+    assert [lease.job_id for lease in hand.assigned()] == [3]
 
 
 def test_worker_of_another_kind_goes_on_waiting(rig: ManagerRig, hand: Hand) -> None:

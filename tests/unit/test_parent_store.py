@@ -445,6 +445,27 @@ def test_flow_that_is_out_of_time_in_the_middle_cancels_what_is_left(store: Stor
     assert counts(store, job_id) == Counts(failed=1, cancelled=2, passed=1)
 
 
+def test_many_that_are_out_of_time_take_no_more_statements_than_few(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one gives up the GIL, beside a busy thread for 5 ms."""
+    statements = []
+    rows = store._database.rows
+    monkeypatch.setattr(store._database, "rows", lambda *given: statements.append(given) or rows(*given))
+    taken = []
+
+    for jobs in (2, 20):
+        with store.group():
+            store.jobs.create([NewJob(kind="work", run_timeout_s=5.0) for _ in range(jobs)])
+        clock.advance(5.0)
+        statements.clear()
+        with store.group():
+            assert len(store.parents.end_overdue()) == jobs
+            taken.append(len(statements))
+
+    assert taken[0] == taken[1]
+
+
 def test_child_that_is_out_of_time_fails_its_parent(store: Store, clock: ManualClock) -> None:
     """As by any other failure."""
     job_id, child = parent(store, work(run_timeout_s=5.0), max_child_failures=0)

@@ -186,6 +186,27 @@ def test_clock_that_was_set_back_keeps_no_lane_out(store: Store, clock: ManualCl
     assert taken == [0, 1]
 
 
+def test_clock_that_was_set_back_in_a_group_that_is_undone_keeps_no_lane_out(store: Store, clock: ManualClock) -> None:
+    """What is undone says of the lanes again what the former clock said."""
+    make_each(store, "aaa")
+    worker = Worker(store, RATED)
+    worker.take()
+    worker.take()
+    clock.jump(clock.now() - 86_400.0)
+
+    def claim_and_fail() -> None:
+        with store.group():
+            assert store.claims.claim("default", [RATED], 1, 60.0) == []
+            raise TransitionError("undone")
+
+    with pytest.raises(TransitionError):
+        claim_and_fail()
+
+    worker.take()
+    clock.advance(60.001)
+    assert len(worker.take()) == 1
+
+
 def test_what_was_undone_is_not_taken_for_noted(store: Store, clock: ManualClock) -> None:
     """A claim that is undone with its message leaves nothing behind, whether it was the first or not."""
     make_each(store, "ab")
