@@ -30,6 +30,7 @@ from bequest.engine.cookies import Cookie, CookieAdmission
 from bequest.engine.credentials import Admission, Contents, Credential, encode_credential
 from bequest.engine.errors import CredentialError
 from bequest.engine.original_payload import Token
+from bequest.engine.pages import PageSnapshot
 from bequest.engine.records import Record
 from bequest.engine.renewals import Renewal
 from bequest.engine.secret import Secret
@@ -184,6 +185,16 @@ HOLDING += [
     Token(name="access", value=secret(), kinds=frozenset({"bearer"}), area=None),
     Totp(seed=secret()),
     FillCode(selector="input", totp=Totp(seed=secret())),
+    PageSnapshot(
+        url="https://wiki.example/",
+        status=200,
+        content_type="text/html",
+        html="",
+        was_redirected=False,
+        login_form=None,
+        cookies=None,
+        left=SESSION["cookies"],
+    ),
 ]
 
 
