@@ -153,9 +153,11 @@ class BrowserService:
         if sealed is not None:
             key = ContextKey(sealed.auth_id, sealed.session, request.allow_private)
             known = self._contexts.get(key)
-            credential = known.credential if known is not None else self._seals.open(sealed)
+            is_open = known is not None and not known.is_broken  # with what the site has made of it since
+            credential = known.credential if known is not None and is_open else self._seals.open(sealed)
             if credential is not None and credential.covers(host_of(request.url)):
-                check_has_session(credential, self._clock.now())
+                if not is_open:
+                    check_has_session(credential, self._clock.now())
                 return key, credential
         return ContextKey(None, 0, request.allow_private), None
 

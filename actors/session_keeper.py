@@ -144,8 +144,8 @@ class SessionKeeperActor(SupervisedActor):
         except DeadlineError as error:
             return Outcome(verdict=Verdict.RETRY, error=JobError(type="timeout", message=str(error))), ()
         if found.cookies is None:  # it was read anonymously, and says nothing of the session
-            error = JobError(type="canary", message=f"{place(request.url)} is on none of the credential's sites")
-            return Outcome(verdict=Verdict.FAIL, error=error), ()
+            unused = JobError(type="canary", message=f"{place(request.url)} is on none of the credential's sites")
+            return Outcome(verdict=Verdict.FAIL, error=unused), ()
         outcome = judge(found, auth_policy=AuthPolicy.REQUIRE, auth_id=wanted.auth_id, session_check=wanted.check)
         return outcome, found.left
 

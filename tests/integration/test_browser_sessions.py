@@ -12,7 +12,9 @@ from browser_rig import Rig
 from loopback_site import Answer, Serve, Site
 
 from bequest.actors.browser_messages import BrowserStep, Click, Fill, Goto, WaitFor
+from bequest.engine.clock import SystemClock
 from bequest.engine.cookies import Cookie
+from bequest.engine.credentials import Credential
 from bequest.engine.errors import LoginFailedError, SealError
 from bequest.engine.keys import Key
 from bequest.engine.pages import CookieReport
@@ -230,6 +232,26 @@ def test_many_pages_at_once_share_one_context_of_a_credential(rig: Rig, serve: S
 
     assert all("user=one" in cookies for cookies in sent(site, "/page"))
     assert all(len(cookies) == 2 for cookies in sent(site, "/page")[-len(last) :])
+
+
+def test_session_that_its_site_prolongs_outlasts_what_was_stored(serve: Serve) -> None:
+    """A credential that could log in is not without a session because the cookie that was put would have expired."""
+    clock = ManualClock(SystemClock().now())
+    site = serve(lambda _: Answer("content", headers=(("Content-Type", "text/html"), ("Set-Cookie", "sid=2; Max-Age=86400"))))
+    credential = Credential(
+        auth_id="prolonged",
+        sites=("wiki.example",),
+        cookies=(cookie("sid", "1", expires=clock.now() + 600.0),),
+        secrets={"password": Secret(CANARY)},
+    )
+    with Rig(clock=clock) as rig:
+        sealed = rig.vault.seal(credential, version=1, now=0.0)
+
+        rig.read(site.url("/page", "wiki.example"), credential=sealed)
+        clock.advance(3600.0)
+        rig.read(site.url("/page", "wiki.example"), credential=sealed)
+
+    assert sent(site, "/page") == [{"sid=1"}, {"sid=2"}]
 
 
 def test_login_leaves_cookies_that_work(rig: Rig) -> None:

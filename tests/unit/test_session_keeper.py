@@ -71,7 +71,7 @@ def session(value: str = "of a login", domain: str = "wiki.example") -> Session:
     return Session(cookies=(cookie,), user_agent="Chromium")
 
 
-def works_from(first: int, *, canary_from: int | None = None) -> Callable[[PageRequest], Answer]:
+def works_from(first: int, *, canary_from: int | None = None) -> Callable[[PageRequest], PageSnapshot]:
     """Return a site that refuses sessions older than that version, and at the canary perhaps others."""
 
     def answer(request: PageRequest) -> PageSnapshot:
