@@ -248,7 +248,8 @@ class BrowserService:
             self._launching = None
 
     def _retire_idle(self) -> None:
-        idle = [key for key, context in self._contexts.items() if not context.readers]
+        others = list(self._contexts)[:-1]  # the last is to be read in now
+        idle = [key for key in others if not self._contexts[key].readers]
         for key in idle[: max(0, len(self._contexts) - MAX_CONTEXTS)]:
             self._retire(key)
 

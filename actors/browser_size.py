@@ -30,7 +30,8 @@ class SizeWatch:
         self._session = session
         self._on_passed = on_passed
         self._received = 0
-        self._documents: dict[str, int] = {}  # by request
+        self._lengths: dict[str, int] = {}  # by request
+        self._documents: set[str] = set()  # those that are documents
         self._ending: asyncio.Task[None] | None = None
         session.on("Network.responseReceived", self._on_response)
         session.on("Network.dataReceived", self._on_data)
@@ -40,14 +41,16 @@ class SizeWatch:
         await self._session.send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0})
 
     def begin(self) -> None:
-        """Count from nothing; the tab is led to another URL."""
+        """Count from nothing; the tab is led to another URL, which has no part in what the last one still loads."""
         self._received = 0
+        self._lengths.clear()
         self._documents.clear()
 
     def _on_response(self, event: Event) -> None:
+        self._lengths[event["requestId"]] = 0
         if event["type"] != "Document":
             return
-        self._documents[event["requestId"]] = 0
+        self._documents.add(event["requestId"])
         headers = {name.lower(): text for name, text in event["response"]["headers"].items()}
         announced = headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > MAX_DOCUMENT_BYTES:
@@ -55,12 +58,12 @@ class SizeWatch:
 
     def _on_data(self, event: Event) -> None:
         request, length = event["requestId"], event["dataLength"]
+        if request not in self._lengths:
+            return
         self._received += length
-        is_large = self._received > MAX_PAGE_BYTES
-        if request in self._documents:
-            self._documents[request] += length
-            is_large = is_large or self._documents[request] > MAX_DOCUMENT_BYTES
-        if is_large:
+        self._lengths[request] += length
+        is_large = request in self._documents and self._lengths[request] > MAX_DOCUMENT_BYTES
+        if is_large or self._received > MAX_PAGE_BYTES:
             self._pass()
 
     def _pass(self) -> None:

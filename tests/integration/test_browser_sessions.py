@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from browser_rig import Rig
-from loopback_site import Answer, Serve, Site
+from loopback_site import Answer, Request, Serve, Site
 
 from bequest.actors.browser_messages import BrowserStep, Click, Fill, Goto, WaitFor
+from bequest.actors.browser_service import MAX_CONTEXTS
 from bequest.engine.clock import SystemClock
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential
@@ -97,6 +99,25 @@ def test_narrowed_cookie_that_the_site_replaces_is_gone(rig: Rig, serve: Serve) 
 
     assert sent(site, "/first") == [{"session=1", "changed=1", "kept=1"}]
     assert sent(site, "/second") == [{"session=2", "changed=2", "kept=1"}]
+
+
+def test_more_sessions_than_contexts_are_kept_are_read_at_once(rig: Rig, serve: Serve) -> None:
+    """A context beyond those that are kept is not closed before its page is read."""
+    met = threading.Barrier(MAX_CONTEXTS + 1, timeout=40.0)
+
+    def answer(request: Request) -> Answer:
+        if request.path == "/page":
+            met.wait()
+        return Answer("content")
+
+    site = serve(answer)
+    sealed = [rig.seal(cookie("session"), auth_id=f"{n} at once", sites=["wiki.example"]) for n in range(met.parties)]
+    url = site.url("/page", "wiki.example")
+
+    with ThreadPoolExecutor(met.parties) as readers:
+        pages = readers.map(lambda one: rig.read(url, credential=one, timeout_s=50.0), sealed)
+
+    assert ["content" in page.html for page in pages] == [True] * met.parties
 
 
 def test_cookies_that_the_browser_does_not_take_cost_only_themselves(serve: Serve) -> None:
@@ -237,7 +258,9 @@ def test_many_pages_at_once_share_one_context_of_a_credential(rig: Rig, serve: S
 def test_session_that_its_site_prolongs_outlasts_what_was_stored(serve: Serve) -> None:
     """A credential that could log in is not without a session because the cookie that was put would have expired."""
     clock = ManualClock(SystemClock().now())
-    site = serve(lambda _: Answer("content", headers=(("Content-Type", "text/html"), ("Set-Cookie", "sid=2; Max-Age=86400"))))
+    site = serve(
+        lambda _: Answer("content", headers=(("Content-Type", "text/html"), ("Set-Cookie", "sid=2; Max-Age=86400")))
+    )
     credential = Credential(
         auth_id="prolonged",
         sites=("wiki.example",),

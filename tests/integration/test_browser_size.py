@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from browser_rig import Rig
 
+from bequest.actors.browser_size import MAX_PAGE_BYTES
 from bequest.engine.errors import PageError
 
 TIMEOUT_S = 60.0  # that a test reaches it is the fault that it looks for
@@ -18,10 +20,17 @@ CHUNK = b"<p>" + b"a" * 65_533
 BOMB = gzip.compress(b"<body><!--" + b"a" * 300_000_000, compresslevel=1)
 
 
+STREAMING = b"""<p>streams<script>onload = async () => {
+  const reader = (await fetch("/endless")).body.getReader();
+  while (!(await reader.read()).done);
+}</script>"""
+
+
 class Flood(BaseHTTPRequestHandler):
     """Answers ``/endless`` until nobody reads any more, and with what holds such answers."""
 
     protocol_version = "HTTP/1.1"
+    has_passed = threading.Event()
 
     def do_GET(self) -> None:
         name = self.path.removeprefix("/").partition("?")[0]
@@ -31,11 +40,19 @@ class Flood(BaseHTTPRequestHandler):
                 self.send_header("Content-Type", "text/html" if name == "endless" else "text/javascript")
                 self.end_headers()
                 with contextlib.suppress(OSError):
-                    while True:
+                    for count in itertools.count():
                         self.wfile.write(CHUNK)
+                        if count * len(CHUNK) > 2 * MAX_PAGE_BYTES:
+                            self.has_passed.set()
+                self.has_passed.set()
                 self.close_connection = True
             case "bomb":
                 self._answer(BOMB, encoding="gzip")
+            case "streaming":  # once it has been read it goes on
+                self._answer(STREAMING)
+            case "slow":  # until what streams has passed the bound of a page, or has ended
+                self.has_passed.wait(TIMEOUT_S)
+                self._answer(b"<p>slow but fine")
             case "script":
                 self._answer(b"<script src='/endless.js'></script><p>never")
             case "large":
@@ -103,3 +120,14 @@ def test_page_that_loads_without_end_is_too_large(rig: Rig, flood: str) -> None:
         rig.read(f"{flood}/script", timeout_s=TIMEOUT_S)
 
     assert "fine" in rig.read(f"{flood}/page").html
+
+
+def test_page_is_not_blamed_for_what_the_last_one_in_its_tab_loads(flood: str) -> None:
+    """What streams on while the next page is waited for does not make that one too large."""
+    Flood.has_passed.clear()
+    with Rig(tabs=1) as alone:
+        alone.read(f"{flood}/streaming", timeout_s=TIMEOUT_S)
+
+        slow = alone.read(f"{flood}/slow", timeout_s=TIMEOUT_S)
+
+    assert "slow but fine" in slow.html
