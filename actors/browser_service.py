@@ -152,7 +152,7 @@ class BrowserService:
         sealed = request.credential
         if sealed is not None:
             key = ContextKey(sealed.auth_id, sealed.session, request.allow_private)
-            known = self._contexts.get(key)
+            known = None if request.is_trial else self._contexts.get(key)
             is_open = known is not None and not known.is_broken  # with what the site has made of it since
             credential = known.credential if known is not None and is_open else self._seals.open(sealed)
             if credential is not None and credential.covers(host_of(request.url)):

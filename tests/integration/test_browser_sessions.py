@@ -12,20 +12,21 @@ import pytest
 from browser_rig import Rig
 from loopback_site import Answer, Request, Serve, Site
 
-from bequest.actors.browser_messages import BrowserStep, Click, Fill, Goto, WaitFor
+from bequest.actors.browser_messages import BrowserStep, Click, FetchPage, Fill, Goto, WaitFor
 from bequest.actors.browser_service import MAX_CONTEXTS
 from bequest.engine.clock import SystemClock
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential
 from bequest.engine.errors import LoginFailedError, SealError
 from bequest.engine.keys import Key
-from bequest.engine.pages import CookieReport
+from bequest.engine.pages import CookieReport, PageRequest, PageSnapshot
 from bequest.engine.secret import Secret
 from bequest.engine.vault import Vault
 from bequest.testing.login_site import SESSION_COOKIE, LoginSite
 from bequest.testing.manual_clock import ManualClock
 
 CANARY = "canary-of-this-test"
+PATIENCE_S = 60.0
 FAR_FUTURE = 4_000_000_000.0
 LOGIN_BUTTON = "button[type=submit]"
 CORS = ("Access-Control-Allow-Origin", "*")
@@ -253,6 +254,20 @@ def test_many_pages_at_once_share_one_context_of_a_credential(rig: Rig, serve: S
 
     assert all("user=one" in cookies for cookies in sent(site, "/page"))
     assert all(len(cookies) == 2 for cookies in sent(site, "/page")[-len(last) :])
+
+
+def test_trial_reads_with_its_own_session(rig: Rig, serve: Serve) -> None:
+    """Also where a context of the credential is open, of whatever version; the cookies that it left come along."""
+    site = serve(lambda _: Answer("content", headers=(("Content-Type", "text/html"), ("Set-Cookie", "seen=1"))))
+    url = site.url("/page", "wiki.example")
+    rig.read(url, credential=rig.seal(cookie("sid", "old"), auth_id="tried", sites=["wiki.example"]))
+    made = rig.seal(cookie("sid", "new"), auth_id="tried", sites=["wiki.example"])
+    request = PageRequest(url=url, credential=made, allow_private=True, timeout_s=20.0, is_trial=True)
+
+    found: PageSnapshot = rig.browser.ask(FetchPage(request=request), timeout_s=PATIENCE_S)
+
+    assert sent(site, "/page") == [{"sid=old"}, {"sid=new"}]
+    assert {(one.name, one.value.reveal()) for one in found.left} == {("sid", "new"), ("seen", "1")}
 
 
 def test_session_that_its_site_prolongs_outlasts_what_was_stored(serve: Serve) -> None:
