@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
+from ..engine.credentials import covers
 from ..engine.errors import LoginFailedError
 from ..engine.sessions import Session
 from .browser_failures import is_fetchable, net_error, place
 from .browser_messages import BrowserStep, Click, Fill, FillCode, Goto, Login, WaitFor
 from .browser_session import read_session
+from .browser_tab import host_of
 from .fresh_codes import FreshCodes
 
 GRACE_S = 2.0  # for the browser to say itself that a step timed out
@@ -30,29 +33,42 @@ async def log_in(context: BrowserContext, message: Login, codes: FreshCodes) -> 
         page.set_default_timeout(left_s * 1000)
         try:
             async with asyncio.timeout(left_s + GRACE_S):
-                await take(step, page, codes)
+                await take(step, page, message.sites, codes)
         except (Error, TimeoutError) as error:
             raise LoginFailedError(f"login step {number}, {described(step)}: {found(error)}") from None
     return await read_session(context, (page,))
 
 
-async def take(step: BrowserStep, page: Page, codes: FreshCodes) -> None:
-    """Take one step."""
+class OffSiteError(Error):
+    """The page is of a host that the credential is not for."""
+
+
+async def take(step: BrowserStep, page: Page, sites: Sequence[str] | None, codes: FreshCodes) -> None:
+    """Take one step; what is filled in is typed on a host of *sites*, where there are any."""
     match step:
         case Goto(url=url) if is_fetchable(url):
             await page.goto(url)
         case Goto():
             raise Error("not a URL with http or https and a host")
         case Fill(selector=selector, value=value):
+            await find_field(selector, page, sites)
             await page.fill(selector, value.reveal())
         case FillCode(selector=selector, totp=totp):
-            await page.wait_for_selector(selector)  # so that no code grows old in waiting for its field
+            await find_field(selector, page, sites)  # so that no code grows old in waiting for its field
             code = await codes.take(totp)
             await page.fill(selector, code.reveal())
         case Click(selector=selector):
             await page.click(selector)
         case WaitFor(selector=selector):
             await page.wait_for_selector(selector)
+
+
+async def find_field(selector: str, page: Page, sites: Sequence[str] | None) -> None:
+    """Wait for a field; raises ``OffSiteError`` when the page that shows it is of none of *sites*."""
+    await page.wait_for_selector(selector)
+    host = host_of(page.url)
+    if sites is not None and not covers(sites, host):
+        raise OffSiteError(host)
 
 
 def described(step: BrowserStep) -> str:
@@ -72,5 +88,10 @@ def found(error: Exception) -> str:
     """Return what was found, without the words of *error*, which can hold a value."""
     if isinstance(error, TimeoutError | PlaywrightTimeoutError):
         return "found nothing that answers in time; check the selector and the steps before it"
+    if isinstance(error, OffSiteError):
+        return (
+            f"found a page of {error.message}, which is none of the credential's sites, so nothing was typed;"
+            " name it among them if the login is there"
+        )
     name = net_error(str(error))
     return f"the browser reports {name}" if name else "the browser could not do it; check the URL or the selector"

@@ -62,5 +62,6 @@ class Login(Record, frozen=True, kw_only=True):
     """
 
     steps: tuple[BrowserStep, ...]
+    sites: tuple[str, ...] | None = None  # a field is filled on their hosts alone (I17); None: wherever the steps lead
     allow_private: bool = False
     timeout_s: float = 60.0  # for all steps together

@@ -154,8 +154,9 @@ class Credentials:
         """
         for fault in login_faults("steps", steps):
             raise DefinitionError(fault)
-        secrets = self.for_sites(auth_id).secrets
-        login = Login(steps=browser_steps(steps, secrets), allow_private=allow_private, timeout_s=timeout_s)
+        credential = self.for_sites(auth_id)
+        typed = browser_steps(steps, credential.secrets)
+        login = Login(steps=typed, sites=credential.sites, allow_private=allow_private, timeout_s=timeout_s)
         return self.renew(auth_id, self._log_in(login))
 
     def for_sites(self, auth_id: str, sites: Sequence[str] = ()) -> Credential:

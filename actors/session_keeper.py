@@ -158,7 +158,9 @@ class SessionKeeperActor(SupervisedActor):
             return refused("seal", str(error))
         except LoginFailedError as error:  # a secret is missing, which no site was told
             return refused("login_failed", str(error))
-        login = Login(steps=steps, allow_private=wanted.allow_private, timeout_s=LOGIN_TIMEOUT_S)
+        login = Login(
+            steps=steps, sites=credential.sites, allow_private=wanted.allow_private, timeout_s=LOGIN_TIMEOUT_S
+        )
         try:
             session: Session = self._browser.ask(login, timeout_s=LOGIN_TIMEOUT_S + ANSWER_SLACK_S)
             renewal = renewed(credential, session, now=self._clock.now())

@@ -102,9 +102,15 @@ class Rig:
         request = PageRequest(url=url, allow_private=allow_private, timeout_s=timeout_s)
         return self.browser.ask_later(FetchPage(request=request))
 
-    def log_in(self, *steps: BrowserStep, allow_private: bool = True, timeout_s: float = 20.0) -> Session:
+    def log_in(
+        self,
+        *steps: BrowserStep,
+        sites: tuple[str, ...] | None = None,
+        allow_private: bool = True,
+        timeout_s: float = 20.0,
+    ) -> Session:
         """Take the steps of a login and return its session."""
-        message = Login(steps=steps, allow_private=allow_private, timeout_s=timeout_s)
+        message = Login(steps=steps, sites=sites, allow_private=allow_private, timeout_s=timeout_s)
         session: Session = self.browser.ask(message, timeout_s=ANSWER_TIMEOUT_S)
         return session
 

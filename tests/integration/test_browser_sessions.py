@@ -377,3 +377,21 @@ def steps(wiki: LoginSite, password: str) -> tuple[BrowserStep, ...]:
         Click(selector=LOGIN_BUTTON),
         WaitFor(selector='a[href="/logout"]'),
     )
+
+
+def test_login_types_nothing_on_a_host_outside_the_sites(rig: Rig, serve: Serve) -> None:
+    """A login page that sends its visitors elsewhere gets nothing typed there, and the error names the host (I17)."""
+    form = Answer("<form><input name=user><input name=password oninput=\"fetch('/typed')\"></form>")
+    other = serve(lambda _: form)
+    place = other.url("/login", "other.example")
+    site = serve(lambda _: Answer("", 302, (("Location", place),)))
+    typed = (Goto(url=site.url("/login", "wiki.example")), Fill(selector="[name=password]", value=Secret("canary")))
+
+    with pytest.raises(
+        LoginFailedError, match=r"login step 2, fill .* a page of other\.example, which is none"
+    ) as caught:
+        rig.log_in(*typed, sites=("wiki.example",))
+    rig.log_in(*typed, sites=("wiki.example", "other.example"))
+
+    assert "canary" not in str(caught.value)
+    assert [request.path for request in other.requests].count("/typed") == 1

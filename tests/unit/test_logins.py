@@ -83,7 +83,7 @@ def test_login_stores_the_session_beside_the_secrets(credentials: Credentials, b
         Fill(selector="#p", value=Secret("canary")),
         WaitFor(selector="text=Log out"),
     )
-    assert browser.asked == [Login(steps=typed, allow_private=True, timeout_s=5.0)]
+    assert browser.asked == [Login(steps=typed, sites=("wiki.example",), allow_private=True, timeout_s=5.0)]
     assert report == LoginReport(
         sites=("wiki.example",),
         cookies=1,
