@@ -381,7 +381,7 @@ def steps(wiki: LoginSite, password: str) -> tuple[BrowserStep, ...]:
 
 def test_login_types_nothing_on_a_host_outside_the_sites(rig: Rig, serve: Serve) -> None:
     """A login page that sends its visitors elsewhere gets nothing typed there, and the error names the host (I17)."""
-    form = Answer("<form><input name=user><input name=password oninput=\"fetch('/typed')\"></form>")
+    form = Answer("<input name=password oninput=\"fetch('/typed').then(() => document.body.append('all done'))\">")
     other = serve(lambda _: form)
     place = other.url("/login", "other.example")
     site = serve(lambda _: Answer("", 302, (("Location", place),)))
@@ -391,7 +391,7 @@ def test_login_types_nothing_on_a_host_outside_the_sites(rig: Rig, serve: Serve)
         LoginFailedError, match=r"login step 2, fill .* a page of other\.example, which is none"
     ) as caught:
         rig.log_in(*typed, sites=("wiki.example",))
-    rig.log_in(*typed, sites=("wiki.example", "other.example"))
+    rig.log_in(*typed, WaitFor(selector="text=all done"), sites=("wiki.example", "other.example"))
 
     assert "canary" not in str(caught.value)
     assert [request.path for request in other.requests].count("/typed") == 1
