@@ -11,21 +11,16 @@ import click
 
 from ..engine.secret import Secret
 from ..engine.session_files import MAX_FILE_BYTES
-from .terminal import Terminal
+from .terminal import Terminal, is_terminal
 
 MAX_LINE_BYTES = 100_000
-
-
-def is_terminal() -> bool:
-    """Return whether somebody can be asked."""
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def ask(what: str, *, is_hidden: bool = True) -> Secret:
     """Return what was typed, or the next line of standard input; raises ``UsageError`` where there is none."""
     if is_terminal():
         return Secret(click.prompt(what, hide_input=is_hidden, err=True))
-    line = sys.stdin.buffer.readline(MAX_LINE_BYTES)
+    line = sys.stdin.buffer.readline(MAX_LINE_BYTES) if sys.stdin else b""
     try:
         found = Secret(line.decode().rstrip("\r\n"))
     except UnicodeDecodeError:

@@ -22,13 +22,11 @@ from .asking import ask, current, read_all
 from .auth import announce_key
 from .auth_report import as_json as report_as_json
 from .auth_report import kept, report
-from .options import FileName, database_option, json_option
+from .options import FileName, database_option, json_option, site_option
 from .terminal import Exit, Terminal, pass_terminal
 from .words import counted
 
 STDIN = Path("-")
-
-site_option = click.option("--site", "sites", multiple=True, metavar="HOST", help="Where it goes; may be repeated.")
 
 
 class Given(Record, frozen=True, kw_only=True):

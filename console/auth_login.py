@@ -20,19 +20,17 @@ from ..engine.renewals import LoginReport
 from ..engine.secret import Secret
 from ..engine.totp import Totp, is_uri
 from ..engine.urls import host_of
+from .asking import ask
 from .auth import announce_key
-from .options import FileName, database_option
+from .options import FileName, database_option, site_option
 from .running import check_browser
-from .terminal import Exit, Terminal, is_terminal, pass_terminal
+from .terminal import Exit, Terminal, pass_terminal
 from .words import counted
 
 if TYPE_CHECKING:
     from ..actors.browser_capture import Capture
 
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
-MAX_SECRET = 100_000  # characters of a line of stdin
-
-site_option = click.option("--site", "sites", multiple=True, metavar="HOST", help="Where it goes; may be repeated.")
 
 
 @click.command(short_help="Log in by hand in a window, and store the session.")
@@ -170,16 +168,8 @@ def secret(
 
 
 def asked_for(name: str, *, is_totp: bool) -> Secret:
-    """Return a secret from the terminal, unseen, or from a line of stdin; raises ``CredentialError``."""
-    if is_terminal():
-        given = Secret(click.prompt(name, hide_input=True, err=True))
-    else:
-        try:
-            given = Secret((sys.stdin.readline(MAX_SECRET) if sys.stdin else "").rstrip("\r\n"))
-        except UnicodeDecodeError:
-            raise CredentialError(f"asked for the secret {name!r} on stdin, found no text") from None
-    if not given:
-        raise CredentialError(f"asked for the secret {name!r}, found an empty line; nothing was stored")
+    """Return a secret from the terminal, unseen, or from a line of stdin; raises ``UsageError``."""
+    given = ask(name)
     if is_totp or is_uri(given):
         Totp.read(given)
     return given

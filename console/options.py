@@ -41,6 +41,7 @@ export_option = click.option(
     type=FileName(),
     help="Write the documents there, one JSON object a line.",
 )
+site_option = click.option("--site", "sites", multiple=True, metavar="HOST", help="Where it goes; may be repeated.")
 job_argument = click.argument("job_id", type=click.IntRange(1, 2**63 - 1), metavar="ID")
 
 

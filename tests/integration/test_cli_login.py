@@ -237,7 +237,11 @@ def test_secret_is_asked_for_unseen(bequest: CommandLine) -> None:
     ("text", "arguments", "said"),
     [
         ("x\n", ("wiki", "password"), "'wiki', found none; name the sites that it is to be for"),
-        ("", ("wiki", "password", "--site", "a.example"), "the secret 'password', found an empty line"),
+        (
+            "",
+            ("wiki", "password", "--site", "a.example"),
+            "asked for the password as a line on standard input",
+        ),
         (f"{CANARY}!\n", ("wiki", "seed", "--totp", "--site", "a.example"), "expected the seed of codes"),
         (f"otpauth://x/{CANARY}\n", ("wiki", "seed", "--site", "a.example"), "expected an otpauth://totp/ URI"),
         ("x\n", ("wiki", "seed", "--remove", "--site", "a.example"), "found none of that name"),
