@@ -88,9 +88,8 @@ def test_narrowed_cookie_that_the_site_replaces_is_gone(rig: Rig, serve: Serve) 
     site = serve(
         lambda request: Answer("content", headers=(html, renewed, changed) if request.path == "/first" else (html,))
     )
-    parent = {"domain": "wiki.example", "host_only": False}
     sealed = rig.seal(
-        *(cookie(name, "1", **parent) for name in ("session", "changed", "kept")),
+        *(cookie(name, "1", host_only=False) for name in ("session", "changed", "kept")),
         auth_id="renewed",
         sites=["app.wiki.example"],
     )

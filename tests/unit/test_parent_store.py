@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from store_rig import BROKEN, Worker, counts, get, judge, make, parent, spawn, states, work
 
+from bequest.engine.database import Row, Value
 from bequest.engine.errors import JobNotFoundError, TransitionError
 from bequest.engine.parent_store import RUN_TIMED_OUT
 from bequest.engine.records import Counts, JobError, KeyScope, NewJob, OnFailure, OwnStep, State
@@ -449,10 +451,15 @@ def test_many_that_are_out_of_time_take_no_more_statements_than_few(
     store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each one gives up the GIL, beside a busy thread for 5 ms."""
-    statements = []
+    statements: list[str] = []
+    taken: list[int] = []
     rows = store._database.rows
-    monkeypatch.setattr(store._database, "rows", lambda *given: statements.append(given) or rows(*given))
-    taken = []
+
+    def counted(sql: str, values: Iterable[Value] = ()) -> list[Row]:
+        statements.append(sql)
+        return rows(sql, values)
+
+    monkeypatch.setattr(store._database, "rows", counted)
 
     for jobs in (2, 20):
         with store.group():
