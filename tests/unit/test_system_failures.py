@@ -238,9 +238,16 @@ def test_failed_engine_can_be_started_again(path: Path, monkeypatch: pytest.Monk
     """A stop and a start begin anew, and go on with the run that the failure cut short."""
     engine = SiteEngine(path, two_links)
     engine.start()
+    is_begun = threading.Event()  # before, a run that cannot begin would be told so
+
+    def fail_then(self: object, message: object) -> None:
+        is_begun.wait(PATIENCE_S)
+        fail(self, message)
+
     with monkeypatch.context() as broken:
-        broken.setattr(MonitorActor, "receive", fail)
+        broken.setattr(MonitorActor, "receive", fail_then)
         run = engine.run(WIKI)
+        is_begun.set()
         with pytest.raises(EngineFailedError, match="the monitor crashed 5 times"):
             insist(run.wait)
     engine.stop()
