@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -81,6 +82,22 @@ def handler_class(handler: Callable[[Request], Answer], requests: list[Request])
             """Say nothing."""
 
     return Handler
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[int]:
+    """Serve with *handler* on a free port of *host*; what it still answers at the end is not waited for."""
+    server = ThreadingHTTPServer((host, 0), handler)
+    server.daemon_threads = True
+    server.block_on_close = False
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 Serve = Callable[[Callable[[Request], Answer]], Site]  # the type of the fixture ``serve``

@@ -7,10 +7,11 @@ import gzip
 import itertools
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from browser_rig import Rig
+from loopback_site import listening
 
 from bequest.actors.browser_size import MAX_PAGE_BYTES
 from bequest.engine.errors import PageError
@@ -75,15 +76,8 @@ class Flood(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def flood() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Flood)
-    server.daemon_threads = True
-    server.block_on_close = False
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(Flood) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import pykka
 import pytest
 from browser_rig import Rig, descendants
 from egress_corpus import AROUND, LOOPBACK, REDIRECTS, WAYS, direct_urls, leading_page
+from loopback_site import listening
 
 from bequest.actors import guard
 from bequest.actors.name_lookup import Address, look_up
@@ -151,13 +152,8 @@ def trap() -> Iterator[Trap]:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    server = ThreadingHTTPServer((PUBLIC, 0), LeadingSite)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://{PUBLIC_HOST}:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(LeadingSite, PUBLIC) as port:
+        yield f"http://{PUBLIC_HOST}:{port}"
 
 
 @pytest.fixture(scope="module")
