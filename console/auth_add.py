@@ -82,8 +82,8 @@ def add(terminal: Terminal, /, name: str, database: Path, as_json: bool, **optio
     check_auth_id(name)
     given = Given(**options)
     reading, credential = taken(terminal, given, auth_id=name)
-    credential.admitted(SystemClock().now())  # where nothing can be used, the error alone says why
-    admission = told(terminal, given, (reading, credential), as_json=as_json)
+    admission = credential.admitted(SystemClock().now())  # where nothing can be used, the error alone says why
+    tell(terminal, given, (reading, credential), as_json=as_json)
     terminal.key.check(database)
     with Engine(database, key=terminal.key, resume=False) as engine:
         announce_key(terminal)
@@ -91,7 +91,7 @@ def add(terminal: Terminal, /, name: str, database: Path, as_json: bool, **optio
     if as_json:
         terminal.json({"stored": name, "woken": woken})
         return Exit.DONE
-    terminal.print(f"stored {name}: {admission} for {', '.join(credential.sites)}")
+    terminal.print(f"stored {name}: {kept(admission)} for {', '.join(credential.sites)}")
     if woken:
         terminal.print(f"{counted(woken, 'page')} waited for it; give the command of the run again to go on", indent=2)
     return Exit.DONE
@@ -111,7 +111,9 @@ def check(terminal: Terminal, file: Path, sites: tuple[str, ...], as_json: bool)
     bequest auth check cookies.txt --site wiki.example
     """
     given = Given(file=file, sites=sites)
-    told(terminal, given, taken(terminal, given, auth_id=file.name or "-"), as_json=as_json)
+    reading, credential = taken(terminal, given, auth_id=file.name or "-")
+    tell(terminal, given, (reading, credential), as_json=as_json)
+    credential.admitted(SystemClock().now())
     return Exit.DONE
 
 
@@ -148,16 +150,14 @@ def asked_headers(given: Given) -> Iterator[OriginHeader]:
         yield OriginHeader(origin=origin, name=name, value=ask(f"value of {name} for {origin}"))
 
 
-def told(terminal: Terminal, given: Given, read: tuple[Reading, Credential], *, as_json: bool) -> str:
-    """Say what can be used, and return how much; raises ``CredentialFormatError`` where that is nothing."""
+def tell(terminal: Terminal, given: Given, read: tuple[Reading, Credential], *, as_json: bool) -> None:
+    """Say what can be used, and why not the rest."""
     reading, credential = read
-    now = SystemClock().now()
-    examined = credential.examined(now)
+    examined = credential.examined(SystemClock().now())
     if as_json:
         terminal.json(report_as_json(given.source, reading, credential, examined))
     else:
         report(terminal, given.source, reading, credential, examined)
-    return kept(credential.admitted(now))
 
 
 def with_stored_secrets(engine: Engine, credential: Credential) -> Credential:
