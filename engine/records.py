@@ -314,10 +314,9 @@ class SealedCredential(Record, frozen=True, kw_only=True):
     ciphertext: bytes
     sites: tuple[str, ...]  # the hosts that it is for, in the clear: they are its scope
     updated_at: float
+    # These two are not sealed.
     put_version: int = 0  # of the one that this refreshes; 0 where it refreshes none
-    failed_logins: int = (
-        0  # in a row, the last perhaps not yet known to have worked; this and put_version are not sealed
-    )
+    failed_logins: int = 0  # in a row; the last of them is perhaps only not yet known to have worked
 
     @property
     def session(self) -> int:
