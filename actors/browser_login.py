@@ -11,20 +11,21 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from ..engine.credentials import covers
 from ..engine.errors import LoginFailedError
 from ..engine.sessions import Session
-from .browser_failures import is_fetchable, net_error, place
+from .browser_failures import FAILURES, THROUGH_GUARD, Failure, is_fetchable, kind_of, net_error, place
 from .browser_messages import BrowserStep, Click, Fill, FillCode, Goto, Login, WaitFor
 from .browser_session import read_session
-from .browser_tab import host_of
+from .browser_tab import WhyRefused, host_of
 from .fresh_codes import FreshCodes
 
 GRACE_S = 2.0  # for the browser to say itself that a step timed out
 
 
-async def log_in(context: BrowserContext, message: Login, codes: FreshCodes) -> Session:
+async def log_in(context: BrowserContext, message: Login, codes: FreshCodes, *, why_refused: WhyRefused) -> Session:
     """Take the steps in a new tab of *context* and return all that it holds then.
 
     Raises ``LoginFailedError`` naming the step's number, kind and selector (of a URL host and path), never a value:
-    what the browser says of a failed step can quote it, so none of that is passed on.
+    what the browser says of a failed step can quote it, so none of that is passed on. *why_refused* knows why a
+    connection was not made.
     """
     deadline = asyncio.get_running_loop().time() + message.timeout_s
     page = await context.new_page()
@@ -35,7 +36,13 @@ async def log_in(context: BrowserContext, message: Login, codes: FreshCodes) -> 
             async with asyncio.timeout(left_s + GRACE_S):
                 await take(step, page, message.sites, codes)
         except (Error, TimeoutError) as error:
-            raise LoginFailedError(f"login step {number}, {described(step)}: {found(error)}") from None
+            unreached = why_unreached(step, error, why_refused)
+            said = f"found {unreached.found}" if unreached is not None else found(error)
+            has_typed = any(isinstance(one, Fill | FillCode) for one in message.steps[:number])
+            raise LoginFailedError(
+                f"login step {number}, {described(step)}: {said}",
+                is_transient=unreached is not None and unreached.is_transient and not has_typed,
+            ) from None
     return await read_session(context, (page,))
 
 
@@ -69,6 +76,18 @@ async def find_field(selector: str, page: Page, sites: Sequence[str] | None) -> 
     host = host_of(page.url)
     if sites is not None and not covers(sites, host):
         raise OffSiteError(host)
+
+
+def why_unreached(step: BrowserStep, error: Exception, why_refused: WhyRefused) -> Failure | None:
+    """Return what kept the browser from the page that *step* is to open, None where it is another kind of failure."""
+    if not isinstance(step, Goto):
+        return None
+    if isinstance(error, TimeoutError | PlaywrightTimeoutError):
+        return FAILURES["timeout"]
+    name = net_error(str(error))
+    if name is None:
+        return None
+    return FAILURES[(why_refused(step.url) or "network") if name in THROUGH_GUARD else kind_of(str(error))]
 
 
 def described(step: BrowserStep) -> str:

@@ -33,7 +33,7 @@ from .browser_launch import Chromium, quietly
 from .browser_login import log_in
 from .browser_messages import Login
 from .browser_outfit import Outfit
-from .browser_tab import host_of
+from .browser_tab import WhyRefused, host_of
 from .fresh_codes import FreshCodes
 from .guard import Guard, LookUp
 from .session_messages import JudgeSession
@@ -93,7 +93,8 @@ class BrowserService:
         try:
             context = await self._fresh_context(allow_private=message.allow_private)
             try:
-                return await log_in(context, message, self._codes)
+                why_refused = self._why_refused(allow_private=message.allow_private)
+                return await log_in(context, message, self._codes, why_refused=why_refused)
             finally:
                 await quietly(context.close())
         except Error as error:
@@ -203,12 +204,17 @@ class BrowserService:
             self._spawn(quietly(context.close()))
             raise
 
-        def why_refused(url: str) -> str | None:
-            return self._guard.why_refused(*host_and_port(url), allow_private=key.allow_private)
-
         return SessionContext(
-            context, credential=credential, report=report, outfit=outfit, tabs=self._tabs, why_refused=why_refused
+            context,
+            credential=credential,
+            report=report,
+            outfit=outfit,
+            tabs=self._tabs,
+            why_refused=self._why_refused(allow_private=key.allow_private),
         )
+
+    def _why_refused(self, *, allow_private: bool) -> WhyRefused:
+        return lambda url: self._guard.why_refused(*host_and_port(url), allow_private=allow_private)
 
     async def _fresh_context(self, *, allow_private: bool) -> BrowserContext:
         chromium = await self._running()

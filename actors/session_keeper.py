@@ -166,6 +166,8 @@ class SessionKeeperActor(SupervisedActor):
             renewal = renewed(credential, session, now=self._clock.now())
             made = self._tried_out(wanted, renewal.credential)
         except (LoginFailedError, DeadlineError) as error:  # one that did not end may have typed the password
+            if isinstance(error, LoginFailedError) and error.is_transient:
+                raise  # as a page that is not reached
             return self._in_vain(wanted, sealed, str(error))
         return self._keep(wanted, sealed, made)
 

@@ -81,8 +81,9 @@ def show(terminal: Terminal, name: str, database: Path, as_json: bool) -> int:
         return Exit.DONE
     terminal.print(f"{name}, for {', '.join(credential.sites)} and the hosts under them")
     now = SystemClock().now()
-    rows = ((cookie.name, cookie.domain, expiry(cookie, now)) for cookie in credential.cookies)
-    terminal.table(("cookie", "domain", "expires (UTC)"), rows)
+    rows = [(cookie.name, cookie.domain, expiry(cookie, now)) for cookie in credential.cookies]
+    if rows:
+        terminal.table(("cookie", "domain", "expires (UTC)"), rows)
     for line in lines_of_parts(credential.headers, credential.storages):
         terminal.print(line)
     if credential.secrets:

@@ -177,7 +177,15 @@ class BrowserNotFoundError(BrowserError):
 
 
 class LoginFailedError(BrowserError):
-    """A scripted login did not reach its end."""
+    """A scripted login did not reach its end.
+
+    ``is_transient`` says that the site could not be reached and nothing had been typed: it knows of no attempt, and
+    trying again can help.
+    """
+
+    def __init__(self, message: str | None = None, *, is_transient: bool = False) -> None:
+        super().__init__(message)
+        self.is_transient = is_transient
 
 
 class PageError(BrowserError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,23 +11,21 @@ import pytest
 from browser_rig import Rig
 from loopback_site import Answer, Request, Serve, Site
 
-from bequest.actors.browser_messages import BrowserStep, Click, FetchPage, Fill, Goto, WaitFor
+from bequest.actors.browser_messages import FetchPage
 from bequest.actors.browser_service import MAX_CONTEXTS
 from bequest.engine.clock import SystemClock
 from bequest.engine.cookies import Cookie
 from bequest.engine.credentials import Credential
-from bequest.engine.errors import LoginFailedError, SealError
+from bequest.engine.errors import SealError
 from bequest.engine.keys import Key
 from bequest.engine.pages import CookieReport, PageRequest, PageSnapshot
 from bequest.engine.secret import Secret
 from bequest.engine.vault import Vault
-from bequest.testing.login_site import SESSION_COOKIE, LoginSite
 from bequest.testing.manual_clock import ManualClock
 
 CANARY = "canary-of-this-test"
 PATIENCE_S = 60.0
 FAR_FUTURE = 4_000_000_000.0
-LOGIN_BUTTON = "button[type=submit]"
 CORS = ("Access-Control-Allow-Origin", "*")
 
 
@@ -289,108 +286,3 @@ def test_session_that_its_site_prolongs_outlasts_what_was_stored(serve: Serve) -
         rig.read(site.url("/page", "wiki.example"), credential=sealed)
 
     assert sent(site, "/page") == [{"sid=1"}, {"sid=2"}]
-
-
-def test_login_leaves_cookies_that_work(rig: Rig) -> None:
-    """Through the real form, the cookies of a login are a session; nothing of it stays for anonymous pages."""
-    with LoginSite() as wiki:
-        cookies = rig.log_in(*steps(wiki, wiki.password)).cookies
-        sealed = rig.seal(*cookies, auth_id="logged in", sites=["127.0.0.1"])
-        article = wiki.url + "articles/1"
-
-        inside = rig.read(article, credential=sealed)
-        outside = rig.read(article)
-
-        session = [seen.has_session for seen in wiki.requests if seen.path == "/articles/1"]
-    assert [cookie.name for cookie in cookies] == [SESSION_COOKIE]
-    assert (inside.url, inside.status) == (article, 200)
-    assert inside.cookies == CookieReport(offered=1, injected=1, confirmed=1)
-    assert outside.was_redirected
-    assert session == [True, False]
-
-
-def test_login_leaves_storages_and_the_user_agent(rig: Rig, serve: Serve) -> None:
-    """What scripts kept is read of every origin, what is of the tab only of the page that the login ends on."""
-    script = """<script>
-        localStorage.local = 'a'; sessionStorage.tab = 'b';
-        const opening = indexedDB.open('base', 1);
-        opening.onupgradeneeded = () => opening.result.createObjectStore('store').put('c', 'key');
-        opening.onsuccess = () => { document.body.innerHTML = '<b>done</b>' };
-    </script>"""
-    site = serve(lambda _: Answer(f"<body>{script}"))
-    first, last = site.url("/", "sso.example"), site.url("/", "wiki.example")
-
-    session = rig.log_in(Goto(url=first), WaitFor(selector="b"), Goto(url=last), WaitFor(selector="b"))
-
-    found = {one.origin: one for one in session.storages}
-    assert set(found) == {first.rstrip("/"), last.rstrip("/")}
-    assert all(one.local == {"local": Secret("a")} for one in found.values())
-    assert [one.session for one in found.values() if one.session] == [{"tab": Secret("b")}]
-    assert found[last.rstrip("/")].session
-    assert all(one.indexed_db is not None and "base" in one.indexed_db.reveal() for one in found.values())
-    assert "Mozilla" in (session.user_agent or "")
-
-
-ALL_STEPS_S = 10.0  # the deadline of a whole login: a slow machine must reach the step that fails before it ends
-
-
-def test_login_that_fails_names_the_step_and_no_value(rig: Rig) -> None:
-    """The error of a failed login says which step, and shows neither what was typed nor a query."""
-    with LoginSite() as wiki:
-        good = steps(wiki, CANARY)
-        failing: dict[str, tuple[BrowserStep, ...]] = {
-            "step 5, wait for 'a[href=\"/logout\"]'": good,
-            "step 2, fill '#nowhere'": (good[0], Fill(selector="#nowhere", value=Secret(CANARY)), *good[2:]),
-            "step 2, fill 'h1'": (good[0], Fill(selector="h1", value=Secret(CANARY)), *good[2:]),
-            "step 1, fill 'input'": (Fill(selector="input", value=Secret(CANARY)),),
-            "step 4, click '#nowhere'": (*good[:3], Click(selector="#nowhere")),
-            "step 1, goto no-such-name.invalid/login": (Goto(url=f"http://no-such-name.invalid/login?t={CANARY}"),),
-            "step 2, goto (no host)/etc/passwd": (good[0], Goto(url="file:///etc/passwd")),
-        }
-
-        for place, taken in failing.items():
-            with pytest.raises(LoginFailedError) as caught:
-                rig.log_in(*taken, timeout_s=ALL_STEPS_S)
-
-            shown = "".join(traceback.format_exception(caught.value))
-            assert f"login {place}:" in str(caught.value)
-            assert CANARY not in shown
-            assert caught.value.__cause__ is None
-
-
-def test_login_obeys_the_egress_policy(rig: Rig) -> None:
-    """Without ``allow_private`` a login reaches nothing on this machine."""
-    with LoginSite() as wiki:
-        with pytest.raises(LoginFailedError, match=r"step 1, goto 127\.0\.0\.1/"):
-            rig.log_in(*steps(wiki, wiki.password), allow_private=False)
-
-        assert wiki.requests == ()
-
-
-def steps(wiki: LoginSite, password: str) -> tuple[BrowserStep, ...]:
-    """Return the steps that a person takes to log in."""
-    return (
-        Goto(url=wiki.url),
-        Fill(selector="input[name=username]", value=Secret(wiki.username)),
-        Fill(selector="input[name=password]", value=Secret(password)),
-        Click(selector=LOGIN_BUTTON),
-        WaitFor(selector='a[href="/logout"]'),
-    )
-
-
-def test_login_types_nothing_on_a_host_outside_the_sites(rig: Rig, serve: Serve) -> None:
-    """A login page that sends its visitors elsewhere gets nothing typed there, and the error names the host (I17)."""
-    form = Answer("<input name=password oninput=\"fetch('/typed').then(() => document.body.append('all done'))\">")
-    other = serve(lambda _: form)
-    place = other.url("/login", "other.example")
-    site = serve(lambda _: Answer("", 302, (("Location", place),)))
-    typed = (Goto(url=site.url("/login", "wiki.example")), Fill(selector="[name=password]", value=Secret("canary")))
-
-    with pytest.raises(
-        LoginFailedError, match=r"login step 2, fill .* a page of other\.example, which is none"
-    ) as caught:
-        rig.log_in(*typed, sites=("wiki.example",))
-    rig.log_in(*typed, WaitFor(selector="text=all done"), sites=("wiki.example", "other.example"))
-
-    assert "canary" not in str(caught.value)
-    assert [request.path for request in other.requests].count("/typed") == 1
