@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from handler_rig import ONCE, PATIENCE_S, Signals, is_unharmed, leaving_no_thread, when_it_drains
+from handler_rig import ONCE, PATIENCE_S, Signals, is_unharmed, leaving_no_thread
+from stop_rig import join, rows, stop_later
 
-from bequest import Definition, Engine, EngineState, EngineStoppedError, Job, JobContext, JobHandle, Snooze, State
+from bequest import Definition, Engine, EngineState, EngineStoppedError, JobContext, JobHandle, Snooze, State
 from bequest.actors.asking import Ask
 from bequest.actors.browser_messages import FetchPage
 from bequest.actors.supervised import SupervisedActor, refuse
@@ -20,29 +20,6 @@ from bequest.engine.clock import SystemClock
 from bequest.engine.database_file import open_reader
 from bequest.engine.pages import PageSnapshot
 from bequest.engine.queries import Queries
-
-
-def rows(path: Path) -> list[Job]:
-    """Return all jobs without a parent as they are on disk."""
-    reader = open_reader(str(path), clock=SystemClock())
-    found = [view.job for view in Queries(reader).jobs(limit=10_000)]
-    reader.close()
-    return found
-
-
-def stop_later(engine: Engine, grace_s: float) -> threading.Thread:
-    """Stop *engine* on a thread of its own; return that once nothing is begun any more."""
-    is_draining = when_it_drains(engine)
-    thread = threading.Thread(target=engine.stop, args=(grace_s,))
-    thread.start()
-    assert is_draining.wait(PATIENCE_S)
-    return thread
-
-
-def join(thread: threading.Thread) -> None:
-    """Wait for *thread* to end."""
-    thread.join(PATIENCE_S)
-    assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -186,28 +163,6 @@ def test_async_handler_cleans_up_at_the_stop(path: Path) -> None:
         assert [line.message for line in again.find_job(job.id).logs()] == ["cleaned up"]
 
 
-def test_other_stop_cuts_the_grace_short(path: Path) -> None:
-    """A second call, with less patience, ends the wait of the first; both return once all is stopped."""
-    engine = Engine(path)
-    signals = Signals()
-
-    @engine.kind("polite")
-    def polite(job: JobContext) -> None:
-        signals.say("begun")
-        job.wait(PATIENCE_S)
-
-    with leaving_no_thread():
-        engine.start()
-        engine.enqueue(polite)
-        signals.wait("begun")
-        thread = stop_later(engine, 3600.0)
-        engine.stop()
-        assert engine.health().state is EngineState.STOPPED
-        join(thread)
-
-    assert [(row.state, row.attempts) for row in rows(path)] == [(State.PENDING, 0)]
-
-
 def test_engine_serves_while_it_comes_to_rest(path: Path) -> None:
     """Within the grace a handler may enqueue, read, and make children; what it makes waits for the next start."""
     engine = Engine(path)
@@ -237,64 +192,6 @@ def test_engine_serves_while_it_comes_to_rest(path: Path) -> None:
         with engine:
             assert engine.find_job(job.id).wait(PATIENCE_S) is State.COMPLETED
             assert made[0].result(PATIENCE_S) == "done"
-
-
-STOPS: dict[str, Callable[[Engine], None]] = {
-    "at once": lambda engine: engine.stop(),
-    "with a grace": lambda engine: engine.stop(PATIENCE_S),
-}
-
-
-@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
-@pytest.mark.parametrize("is_async", [False, True], ids=["thread", "async"])
-def test_handler_may_stop_its_engine(path: Path, stop: Callable[[Engine], None], is_async: bool) -> None:
-    """A stop from within a handler does not wait for that handler, whose job is due again."""
-    engine = Engine(path)
-    signals = Signals()
-
-    if is_async:
-
-        @engine.kind("last")
-        async def last(job: JobContext) -> None:
-            engine.stop()
-            signals.say("stopped")
-    else:
-
-        @engine.kind("last")
-        def last(job: JobContext) -> None:
-            stop(engine)
-            signals.say("stopped")
-
-    engine.start()
-    engine.enqueue(last)
-    signals.wait("stopped")
-
-    assert engine.health().state is EngineState.STOPPED
-    assert [(row.state, row.attempts) for row in rows(path)] == [(State.PENDING, 0)]
-
-
-def test_callbacks_may_stop_their_engine(path: Path) -> None:
-    """A stop from the thread of an event's callback, or of a future's, comes to its end."""
-    for way in ("event", "future"):
-        engine = Engine(path)
-        signals = Signals()
-
-        def stop(_: object, engine: Engine = engine, signals: Signals = signals) -> None:
-            engine.stop()
-            signals.say("stopped")
-
-        @engine.kind("good")
-        def good(job: JobContext) -> None:
-            pass
-
-        engine.start()
-        if way == "event":
-            engine.on_event(stop)
-            engine.enqueue(good)
-        else:
-            engine.enqueue_later(good).add_done_callback(stop)
-        signals.wait("stopped")
-        assert engine.health().state is EngineState.STOPPED
 
 
 def test_future_outlives_its_engine_without_a_thread(path: Path) -> None:
@@ -351,26 +248,6 @@ def test_engine_starts_again_after_a_stop(path: Path) -> None:
     for _ in range(3):
         with leaving_no_thread(), engine:
             assert is_unharmed(engine)
-
-
-def test_stops_from_many_threads_all_return(path: Path) -> None:
-    """Ten threads that stop one engine at once each return, and it is stopped."""
-    engine = Engine(path)
-    barrier = threading.Barrier(10)
-
-    def stop() -> None:
-        barrier.wait(PATIENCE_S)
-        engine.stop(0.1)
-
-    with leaving_no_thread():
-        engine.start()
-        threads = [threading.Thread(target=stop) for _ in range(10)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            join(thread)
-
-    assert engine.health().state is EngineState.STOPPED
 
 
 def test_jobs_that_snooze_at_the_stop_are_kept(path: Path) -> None:

@@ -2,147 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from prune_rig import (
+    ALL,
+    DAY,
+    NOTHING,
+    TERMS,
+    check,
+    complete,
+    create,
+    delete,
+    finished_run,
+    ids,
+    leave,
+    log,
+    parts,
+    prune,
+    rows,
+    spawn,
+)
 
-from bequest.engine import prune_queries
-from bequest.engine.archive import Archived, Part, line_of
-from bequest.engine.errors import JobNotFoundError, TransitionError
-from bequest.engine.limits import KindTerms
+from bequest.engine.errors import JobNotFoundError
 from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.prune_queries import Prunable
-from bequest.engine.records import (
-    Completion,
-    Document,
-    JobError,
-    KeyScope,
-    LogEntry,
-    NewJob,
-    State,
-)
+from bequest.engine.records import Completion, KeyScope, LogEntry, NewJob, State
 from bequest.engine.retention import Keep, Retention
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
-
-ALL = Retention(completed_s=0.0, failed_s=0.0, cancelled_s=0.0)
-DAY = Retention(completed_s=86_400.0)
-TABLES = ("job", "tally", "job_error", "job_log", "document", "pause", "pruned")
-TERMS = (KindTerms(kind="page"), KindTerms(kind="step"))
-
-
-def create(store: Store, *jobs: NewJob) -> list[int]:
-    with store.group():
-        return [created.job_id for created in store.jobs.create(jobs)]
-
-
-def spawn(store: Store, parent_id: int, count: int, *, kind: str = "page", state: State = State.PENDING) -> list[int]:
-    with store.group():
-        ids = store.parents.spawn(parent_id, [NewJob(kind=kind, state=state)] * count, seal=True)
-    return [job_id for job_id in ids if job_id is not None]
-
-
-def log(store: Store, job_id: int, count: int) -> None:
-    with store.group():
-        store.logs.add([LogEntry(job_id=job_id, at=1.0, level="INFO", message=str(n)) for n in range(count)])
-
-
-def complete(store: Store, *, logs: int = 2) -> None:
-    """End every due job, with a document where it has a parent, an error of an earlier attempt, and some logs."""
-    with store.group():
-        leases = store.claims.claim("default", TERMS, 1_000, 60.0)
-        store.completions.complete(
-            [
-                Completion(
-                    job_id=lease.job_id,
-                    token=lease.token,
-                    state=State.COMPLETED,
-                    error=JobError(type="odd", message="though it went well"),
-                    document=None if lease.parent_id is None else document(lease.job_id),
-                    logs=tuple(
-                        LogEntry(job_id=lease.job_id, at=1.0, level="INFO", message=str(n)) for n in range(logs)
-                    ),
-                )
-                for lease in leases
-            ]
-        )
-
-
-def document(job_id: int, size: int = 10) -> Document:
-    return Document(
-        url="https://h/",
-        url_key=str(job_id),
-        status=200,
-        title="T",
-        markdown="x" * size,
-        depth=0,
-        auth_id=None,
-        fetched_at=1.0,
-    )
-
-
-def finished_run(store: Store, pages: int, *, logs: int = 2) -> int:
-    """Make a run whose pages are completed, and which has ended."""
-    (root,) = create(store, NewJob(kind="crawl", state=State.WAITING))
-    spawn(store, root, pages)
-    complete(store, logs=logs)
-    with store.group():
-        store.parents.judge([root])
-    return root
-
-
-def leave(store: Store, retention: Retention = ALL, limit: int = 1_000) -> int:
-    """Have jobs leave as one message has them."""
-    with store.loose_group():
-        return store.prunes.take_below(limit) or store.prunes.take_over(retention, store.now, limit)
-
-
-def parts(store: Store) -> list[Part]:
-    with store.group():
-        return store.queries.prunes.parts()
-
-
-def delete(store: Store, found: list[Part]) -> None:
-    with store.loose_group():
-        store.prunes.delete(
-            [
-                Archived(job_id=part.job_id, last_error_id=part.last_error_id, last_log_id=part.last_log_id)
-                for part in found
-            ]
-        )
-
-
-def prune(store: Store, retention: Retention = ALL, limit: int = 1_000) -> list[Part]:
-    """Prune to the end and return all that was to be archived, looking for faults after every transaction."""
-    archived: list[Part] = []
-    while True:
-        check(store)
-        if found := parts(store):
-            archived += found
-            delete(store, found)
-        elif not leave(store, retention, limit):
-            return archived
-
-
-def check(store: Store) -> None:
-    """All invariants hold in the state that is committed."""
-    with store.group():
-        assert store.queries.integrity() == []
-
-
-def rows(store: Store) -> dict[str, int]:
-    """Return how many rows each table has."""
-    with store.group():
-        return {table: store._database.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
-
-
-def ids(store: Store) -> list[int]:
-    with store.group():
-        return [job_id for (job_id,) in store._database.rows("SELECT id FROM job ORDER BY id")]
-
-
-NOTHING = dict.fromkeys(TABLES, 0)
 
 
 def test_finished_run_leaves_with_all_that_belongs_to_it(store: Store) -> None:
@@ -350,155 +238,6 @@ def test_leaving_is_told_and_counted(store: Store) -> None:
         (root + 1, root, 3, None),
         (root + 2, root, 3, None),
     ]
-
-
-# What is archived
-
-
-def test_all_of_a_job_is_archived(store: Store) -> None:
-    """Its record, document, errors and logs are what they were in the database, parents before children."""
-    root = finished_run(store, 2)
-    with store.group():
-        before = [store.jobs.get(job_id) for job_id in (root, root + 1, root + 2)]
-        logs = store.queries.logs(root)
-
-    archived = [json.loads(line_of(part, 0.0)) for part in prune(store)]
-
-    assert [line["job_id"] for line in archived] == [root, root + 1, root + 2]
-    assert [line["job"]["finished_at"] for line in archived] == [job.finished_at for job in before]
-    assert [line["job"]["state"] for line in archived] == ["completed"] * 3
-    assert [line["document"] and line["document"]["url_key"] for line in archived] == [
-        None,
-        str(root + 1),
-        str(root + 2),
-    ]
-    assert [[error["error"]["type"] for error in line["errors"]] for line in archived] == [[], ["odd"], ["odd"]]
-    assert [log["number"] for line in archived for log in line["logs"]] == [number for number, _ in logs]
-
-
-def test_long_log_is_archived_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit into one line follows in others; none is lost, none is twice, and each part is bounded."""
-    monkeypatch.setattr(prune_queries, "ROWS_A_TIME", 10)
-    (long, short) = create(store, NewJob(kind="page"), NewJob(kind="page"))
-    complete(store, logs=0)
-    log(store, long, 34)
-    log(store, short, 3)
-
-    archived = prune(store)
-
-    numbers = {
-        job_id: [log["number"] for part in archived if part.job_id == job_id for log in part.logs]
-        for job_id in (long, short)
-    }
-    assert numbers == {long: list(range(1, 35)), short: [35, 36, 37]}
-    assert [part.job_id for part in archived] == [long] * 4 + [short]
-    assert [part.job is not None for part in archived] == [True, False, False, False, True]
-    assert max(len(part.logs) for part in archived) == 10
-    assert rows(store) == NOTHING
-
-
-def test_many_errors_are_archived_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job that failed again and again has an error for each time, and all of them are kept."""
-    monkeypatch.setattr(prune_queries, "ROWS_A_TIME", 4)
-    (job_id,) = create(store, NewJob(kind="page", max_attempts=9))
-    for number in range(9):
-        with store.group():
-            (lease,) = store.claims.claim("default", TERMS, 1, 60.0)
-            error = JobError(type=f"e{number}", message="again")
-            state = State.PENDING if number < 8 else State.COMPLETED
-            store.completions.complete([Completion(job_id=job_id, token=lease.token, state=state, error=error)])
-
-    archived = prune(store)
-
-    assert [error.error.type for part in archived for error in part.errors] == [f"e{number}" for number in range(9)]
-    assert max(len(part.errors) for part in archived) == 4
-    assert rows(store) == NOTHING
-
-
-def test_large_documents_are_read_a_few_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However large they are, what is read at once is bounded, and one is always read."""
-    monkeypatch.setattr(prune_queries, "DOCUMENT_BYTES_A_TIME", 25)
-    finished_run(store, 5)  # with documents of ten bytes
-    batches: list[int] = []
-
-    while True:
-        if found := parts(store):
-            batches.append(sum(part.document is not None for part in found))
-            delete(store, found)
-        elif not leave(store):
-            break
-
-    assert batches == [0, 2, 2, 1]
-    monkeypatch.setattr(prune_queries, "DOCUMENT_BYTES_A_TIME", 5)
-    finished_run(store, 2)
-    assert [part.document is not None for part in prune(store)] == [False, True, True]
-
-
-def test_job_knows_the_archive_that_it_was_to_go_to(store: Store) -> None:
-    """Whoever goes on with an interrupted pruning, what left goes to the archive that was named then."""
-    finished_run(store, 2)
-    leave(store, Retention(completed_s=0.0, archive="/first.jsonl"))
-
-    archived = prune(store, Retention(completed_s=0.0, archive="/second.jsonl"))
-
-    assert [part.archive for part in archived] == ["/first.jsonl"] * 3
-
-
-def test_pruning_goes_on_after_closing_and_opening(store: Store, tmp_path: Path, clock: ManualClock) -> None:
-    """Wherever it was interrupted, nothing that left is lost and nothing is left behind (I19)."""
-    finished_run(store, 4)
-    leave(store, limit=2)
-    leave(store, limit=2)
-    store.close()
-
-    again = Store.open(tmp_path / "jobs.db", clock=clock)
-
-    assert sorted(part.job_id for part in prune(again)) == [1, 2, 3, 4, 5]
-    assert rows(again) == NOTHING
-    again.close()
-
-
-def test_deleting_twice_deletes_nothing_else(store: Store) -> None:
-    """A pruning that is repeated after a lost answer does no harm."""
-    finished_run(store, 2)
-    leave(store, limit=1)
-    found = parts(store)
-
-    delete(store, found)
-    delete(store, found)
-
-    assert [part.job_id for part in prune(store)] == [2, 3]
-
-
-# One run
-
-
-def test_run_is_taken_whenever_it_ended(store: Store) -> None:
-    """A run can be archived by its number, with all below it, and no other goes with it."""
-    first, second = finished_run(store, 2), finished_run(store, 2)
-
-    with store.loose_group():
-        store.prunes.take_run(second, "/one.jsonl")
-    archived = prune(store, Retention())
-
-    assert [(part.job_id, part.archive) for part in archived] == [(job_id, "/one.jsonl") for job_id in (second, 5, 6)]
-    assert ids(store) == [first, 2, 3]
-
-
-def test_run_that_goes_on_is_not_taken(store: Store) -> None:
-    """What has not ended, is a part of a run or is not there is refused by name."""
-    (root,) = create(store, NewJob(kind="crawl", state=State.WAITING))
-    (page,) = spawn(store, root, 1)
-
-    with store.loose_group():
-        with pytest.raises(TransitionError, match=f"asked to archive job {root}, found it waiting; wait"):
-            store.prunes.take_run(root, "/one.jsonl")
-        with pytest.raises(TransitionError, match=f"found that it is a part of run {root}"):
-            store.prunes.take_run(page, "/one.jsonl")
-        with pytest.raises(JobNotFoundError):
-            store.prunes.take_run(99, "/one.jsonl")
-
-    assert ids(store) == [root, page]
 
 
 # What would be pruned
