@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 
 class Request(NamedTuple):
@@ -26,6 +27,21 @@ class Answer(NamedTuple):
     body: str = ""
     status: int = 200
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/html; charset=utf-8"),)
+
+
+def pages(**by_name: str | Answer) -> Callable[[Request], Answer]:
+    """Return a handler that answers ``/name`` with that page."""
+
+    def handle(request: Request) -> Answer:
+        answer = by_name.get(urlsplit(request.path).path.removeprefix("/"), Answer("nothing here", 404))
+        return answer if isinstance(answer, Answer) else Answer(answer)
+
+    return handle
+
+
+def moved(to: str, status: int = 302) -> Answer:
+    """Return a redirect."""
+    return Answer("", status, (("Location", to),))
 
 
 class Site:

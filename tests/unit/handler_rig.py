@@ -46,6 +46,10 @@ class Hold(Request, frozen=True, kw_only=True):
         self.signals.wait("may go")
 
 
+class Opaque:
+    """Something that is no JSON."""
+
+
 def engine_with_slots(slots: int = 1) -> Engine:
     """Return an engine in memory, whose one queue has so many slots and a kind that does nothing."""
     engine = Engine(":memory:", queues={"default": slots})

@@ -65,6 +65,18 @@ def judge(store: Store) -> dict[int, State]:
         moved |= more
 
 
+def retry(store: Store, job_id: int) -> int:
+    """Retry a job by hand and return how many have something to be done again."""
+    with store.group():
+        return store.control.retry(job_id)
+
+
+def cancel(store: Store, job_id: int) -> int:
+    """Cancel a job with all below it and return how many that ended."""
+    with store.group():
+        return store.parents.cancel(job_id)
+
+
 class Worker:
     """Takes jobs of some kinds of one queue, and ends them."""
 

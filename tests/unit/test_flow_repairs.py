@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from store_rig import LEASE_S, Worker, counts, get, judge, make, parent, spawn, states, work
+from store_rig import LEASE_S, Worker, cancel, counts, get, judge, make, parent, retry, spawn, states, work
 
 from bequest.engine.errors import JobNotFoundError
 from bequest.engine.records import Counts, NewJob, OnFailure, OwnStep, State
@@ -24,19 +24,9 @@ FOLLOWED = OwnStep.AFTER_CHILDREN
 COUNT, FAIL, IGNORE, CONTINUE = OnFailure.COUNT, OnFailure.FAIL, OnFailure.IGNORE, OnFailure.CONTINUE
 
 
-def retry(store: Store, job_id: int) -> int:
-    with store.group():
-        return store.control.retry(job_id)
-
-
 def delete(store: Store, job_id: int) -> int:
     with store.group():
         return store.control.delete(job_id)
-
-
-def cancel(store: Store, job_id: int) -> int:
-    with store.group():
-        return store.parents.cancel(job_id)
 
 
 def nested(store: Store, depth: int) -> Sequence[int]:
