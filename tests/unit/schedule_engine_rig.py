@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from actor_rig import PATIENCE_S, SiteEngine, page
 
-from bequest import Definition, Engine, JobContext
-from bequest.actors.asking import Ask
-from bequest.actors.browser_messages import FetchPage
-from bequest.actors.supervised import SupervisedActor
-from bequest.engine.pages import PageSnapshot
+from bequest import Definition, JobContext
 from bequest.testing.manual_clock import ManualClock
 
-PATIENCE_S = 20.0  # until a test is given up; what it waits for comes at once
 HOUR_S = 3_600.0
 SHORT_S = 10.0  # so that a job that runs for several of them keeps its lease
 WIKI = "https://wiki.example/"
@@ -28,32 +24,11 @@ class Report(msgspec.Struct):
     pages: int = 1
 
 
-class SiteActor(SupervisedActor):
-    """Answers ``FetchPage`` in the browser's place, with a page that links to one other."""
-
-    def receive(self, message: object) -> None:
-        """Answer."""
-        assert isinstance(message, Ask)
-        asked: FetchPage = message.message
-        url = asked.request.url
-        message.reply.set(
-            PageSnapshot(
-                url=url,
-                status=200,
-                content_type="text/html",
-                html=f'<title>Page {url}</title><p>This is the page at {url}.</p><a href="/other">Other</a>',
-                was_redirected=False,
-                login_form=None,
-                cookies=None,
-            )
-        )
-
-
-class SiteEngine(Engine):
-    """An engine whose browser is a function, with a kind whose handler notes what it is given."""
+class ReportEngine(SiteEngine):
+    """An engine whose browser finds pages with one link, with a kind whose handler notes what it is given."""
 
     def __init__(self, path: Path | str, clock: ManualClock, **options: Any) -> None:
-        super().__init__(path, clock=clock, **options)
+        super().__init__(path, lambda request: page(request.url, "/other"), clock=clock, **options)
         self.ran: list[JobContext] = []
         self.is_running = threading.Event()
         self.may_end = threading.Event()
@@ -77,11 +52,6 @@ class SiteEngine(Engine):
         else:
             clock.advance(by_s)
         self.wait_idle(PATIENCE_S)
-
-    def _start_browser(self) -> None:
-        supervisor = self._running_supervisor()
-        if not supervisor.has(self._browser):
-            supervisor.add(self._browser, lambda: SiteActor.start(supervisor))
 
 
 def crawl() -> Definition:

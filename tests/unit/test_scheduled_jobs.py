@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from schedule_engine_rig import HOUR_S, PATIENCE_S, SHORT_S, Report, SiteEngine
+from actor_rig import PATIENCE_S
+from schedule_engine_rig import HOUR_S, SHORT_S, Report, ReportEngine
 
 from bequest import Engine, JobContext, Schedule
 from bequest.actors.messages import FallDue
@@ -18,9 +19,9 @@ from bequest.testing.manual_clock import ManualClock
 
 
 @pytest.fixture
-def engine(tmp_path: Path, clock: ManualClock) -> Iterator[SiteEngine]:
+def engine(tmp_path: Path, clock: ManualClock) -> Iterator[ReportEngine]:
     """Give an engine that runs."""
-    with SiteEngine(tmp_path / "jobs.db", clock) as made:
+    with ReportEngine(tmp_path / "jobs.db", clock) as made:
         yield made
 
 
@@ -32,7 +33,7 @@ def moment(text: str) -> float:
 # Firing.
 
 
-def test_schedule_runs_when_its_time_has_come(engine: SiteEngine, clock: ManualClock) -> None:
+def test_schedule_runs_when_its_time_has_come(engine: ReportEngine, clock: ManualClock) -> None:
     """A handler runs at each fire time, not before, and finds the schedule and the time in its metadata."""
     begin = clock.now()
     engine.schedules.put("hourly", "report", Report(team="docs"), every_s=HOUR_S, metadata={"a": 1}, priority=3)
@@ -60,7 +61,7 @@ def test_schedule_runs_when_its_time_has_come(engine: SiteEngine, clock: ManualC
 def test_night_in_which_the_clocks_change_has_one_run(tmp_path: Path, noon: str, expected: str) -> None:
     """Minute by minute through a night in Berlin, in spring and in autumn, the run of 02:30 comes once."""
     clock = ManualClock(moment(noon))
-    with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock) as engine:
         engine.schedules.put("nightly", "report", Report(team="docs"), cron="30 2 * * *", timezone="Europe/Berlin")
 
         for _ in range(24 * 4):
@@ -71,7 +72,7 @@ def test_night_in_which_the_clocks_change_has_one_run(tmp_path: Path, noon: str,
 
 @pytest.mark.parametrize("jump_s", [-HOUR_S, HOUR_S, 10 * 365.25 * 86_400, -10 * 365.25 * 86_400])
 def test_clock_that_jumps_and_is_put_right_doubles_and_stops_nothing(
-    engine: SiteEngine, clock: ManualClock, jump_s: float
+    engine: ReportEngine, clock: ManualClock, jump_s: float
 ) -> None:
     """After an hour or ten years to either side and back each fire time has one run, and the next comes in time."""
     begin = clock.now()
@@ -88,7 +89,7 @@ def test_clock_that_jumps_and_is_put_right_doubles_and_stops_nothing(
     assert [at for at in engine.fired_at if begin < at < begin + 3700] == [begin + 900 * n for n in (1, 2, 3, 4)]
 
 
-def test_many_ticks_at_one_time_make_one_job(engine: SiteEngine, clock: ManualClock) -> None:
+def test_many_ticks_at_one_time_make_one_job(engine: ReportEngine, clock: ManualClock) -> None:
     """However often the engine is told to look, a fire time has one job."""
     engine.schedules.put("hourly", "report", Report(team="docs"), every_s=HOUR_S)
     clock.advance(HOUR_S)
@@ -117,7 +118,7 @@ def test_schedule_runs_in_time_that_nobody_moves(tmp_path: Path) -> None:
 # Overlap.
 
 
-def test_overlap_queue_runs_once_more_afterwards(engine: SiteEngine, clock: ManualClock) -> None:
+def test_overlap_queue_runs_once_more_afterwards(engine: ReportEngine, clock: ManualClock) -> None:
     """While a handler is busy for three fire times, one run waits, and it is the newest of them."""
     begin = clock.now()
     engine.schedules.put("often", "report", Report(team="docs"), every_s=SHORT_S, overlap="queue")
@@ -133,7 +134,7 @@ def test_overlap_queue_runs_once_more_afterwards(engine: SiteEngine, clock: Manu
     assert engine.fired_at == [begin + SHORT_S, begin + 4 * SHORT_S]
 
 
-def test_overlap_skip_leaves_out_what_comes_meanwhile(engine: SiteEngine, clock: ManualClock) -> None:
+def test_overlap_skip_leaves_out_what_comes_meanwhile(engine: ReportEngine, clock: ManualClock) -> None:
     """While a handler is busy, fire times pass; the next after its end runs."""
     begin = clock.now()
     engine.schedules.put("often", "report", Report(team="docs"), every_s=SHORT_S, overlap="skip")
@@ -155,13 +156,13 @@ def test_overlap_skip_leaves_out_what_comes_meanwhile(engine: SiteEngine, clock:
 def test_start_catches_up_what_was_missed(tmp_path: Path, clock: ManualClock) -> None:
     """What passed while no engine ran is run at the start, as the policy says, and not again at the next."""
     begin = clock.now()
-    with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock) as engine:
         engine.schedules.put("hourly", "report", Report(team="docs"), every_s=HOUR_S, catch_up="all", catch_up_limit=3)
     clock.advance(10.5 * HOUR_S)
     fired: list[float] = []
 
     for _ in range(3):
-        with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+        with ReportEngine(tmp_path / "jobs.db", clock) as engine:
             engine.wait_idle(PATIENCE_S)
             fired += engine.fired_at
 
@@ -172,7 +173,7 @@ def test_put_at_each_start_changes_nothing(tmp_path: Path, clock: ManualClock) -
     """A daemon that puts its schedules whenever it starts neither moves their times nor undoes a pause."""
     kept: list[tuple[Schedule, Schedule]] = []
     for _ in range(3):
-        with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+        with ReportEngine(tmp_path / "jobs.db", clock) as engine:
             put = engine.schedules.put("a", "report", Report(team="docs"), every_s=HOUR_S)
             other = engine.schedules.put("b", "report", Report(team="docs"), cron="@daily", overlap="skip")
             if not kept:
@@ -186,7 +187,7 @@ def test_put_at_each_start_changes_nothing(tmp_path: Path, clock: ManualClock) -
 
 def test_tick_at_which_nothing_is_due_asks_for_the_next(tmp_path: Path, clock: ManualClock) -> None:
     """After a restart the alarm is set to the next fire time, though nothing was written."""
-    with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock) as engine:
         put = engine.schedules.put("hourly", "report", Report(team="docs"), every_s=HOUR_S)
     store = Store.open(tmp_path / "jobs.db", clock=clock)
 
@@ -201,13 +202,13 @@ def test_tick_at_which_nothing_is_due_asks_for_the_next(tmp_path: Path, clock: M
 
 def test_engine_that_rests_fires_nothing(tmp_path: Path, clock: ManualClock) -> None:
     """With ``resume=False`` the file's schedules wait, as its runs do, for an engine that is there for all of them."""
-    with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock) as engine:
         engine.schedules.put("hourly", "report", Report(team="docs"), every_s=HOUR_S)
 
-    with SiteEngine(tmp_path / "jobs.db", clock, resume=False) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock, resume=False) as engine:
         clock.advance(HOUR_S)
         assert engine.jobs() == []
 
-    with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock) as engine:
         engine.wait_idle(PATIENCE_S)
         assert len(engine.ran) == 1

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from schedule_engine_rig import HOUR_S, PATIENCE_S, SHORT_S, WIKI, SiteEngine, crawl, flow
+from actor_rig import PATIENCE_S
+from schedule_engine_rig import HOUR_S, SHORT_S, WIKI, ReportEngine, crawl, flow
 
 from bequest import Definition, Engine, State
 from bequest.engine.records import Job
@@ -14,9 +15,9 @@ from bequest.testing.manual_clock import ManualClock
 
 
 @pytest.fixture
-def engine(tmp_path: Path, clock: ManualClock) -> Iterator[SiteEngine]:
+def engine(tmp_path: Path, clock: ManualClock) -> Iterator[ReportEngine]:
     """Give an engine that runs."""
-    with SiteEngine(tmp_path / "jobs.db", clock) as made:
+    with ReportEngine(tmp_path / "jobs.db", clock) as made:
         yield made
 
 
@@ -25,7 +26,7 @@ def runs_of(engine: Engine) -> list[Job]:
     return [view.job for view in engine.jobs() if view.job.kind in ("crawl", "run")]
 
 
-def test_scheduled_crawl_is_a_run(engine: SiteEngine, clock: ManualClock) -> None:
+def test_scheduled_crawl_is_a_run(engine: ReportEngine, clock: ManualClock) -> None:
     """It stores what ``run`` stores; parent and pages know the definition, its labels, the schedule and the time."""
     engine.schedules.put("nightly", crawl(), every_s=HOUR_S)
 
@@ -45,11 +46,11 @@ def test_scheduled_crawl_is_a_run(engine: SiteEngine, clock: ManualClock) -> Non
 
 def test_scheduled_crawl_is_done_after_a_restart(tmp_path: Path, clock: ManualClock) -> None:
     """An engine that finds such a schedule has crawlers for it, without anybody calling ``run``."""
-    with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock) as engine:
         engine.schedules.put("nightly", crawl(), every_s=HOUR_S)
     clock.advance(HOUR_S)
 
-    with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock) as engine:
         engine.wait_idle(PATIENCE_S)
         engine.move(clock, by_s=HOUR_S)
         states = [job.state for job in runs_of(engine)]
@@ -57,7 +58,7 @@ def test_scheduled_crawl_is_done_after_a_restart(tmp_path: Path, clock: ManualCl
     assert states == [State.COMPLETED, State.COMPLETED]
 
 
-def test_scheduled_run_with_steps_takes_them(engine: SiteEngine, clock: ManualClock) -> None:
+def test_scheduled_run_with_steps_takes_them(engine: ReportEngine, clock: ManualClock) -> None:
     """Each step of the definition is done, a crawl among them, and each job of it knows the schedule."""
     steps = [
         {"kind": "report", "config": {"team": "first"}},
@@ -74,7 +75,7 @@ def test_scheduled_run_with_steps_takes_them(engine: SiteEngine, clock: ManualCl
     assert [view.job.kind for view in engine.jobs(parent_id=parent.id)] == ["report", "crawl", "report"]
 
 
-def test_overlap_of_runs_waits_for_the_whole_run(engine: SiteEngine, clock: ManualClock) -> None:
+def test_overlap_of_runs_waits_for_the_whole_run(engine: ReportEngine, clock: ManualClock) -> None:
     """A run has ended when all that it spawned has; until then the next one is left out."""
     definition = flow(kind="report", config={"team": "docs"})
     engine.schedules.put("often", definition, every_s=SHORT_S, overlap="skip")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from schedule_engine_rig import HOUR_S, PATIENCE_S, WIKI, Report, SiteEngine, crawl, flow
+from actor_rig import PATIENCE_S
+from schedule_engine_rig import HOUR_S, WIKI, Report, ReportEngine, crawl, flow
 
 from bequest import (
     BequestError,
@@ -27,13 +28,13 @@ from bequest.testing.manual_clock import ManualClock
 
 
 @pytest.fixture
-def engine(tmp_path: Path, clock: ManualClock) -> Iterator[SiteEngine]:
+def engine(tmp_path: Path, clock: ManualClock) -> Iterator[ReportEngine]:
     """Give an engine that runs."""
-    with SiteEngine(tmp_path / "jobs.db", clock) as made:
+    with ReportEngine(tmp_path / "jobs.db", clock) as made:
         yield made
 
 
-def test_schedule_tells_where_it_stands(engine: SiteEngine, clock: ManualClock) -> None:
+def test_schedule_tells_where_it_stands(engine: ReportEngine, clock: ManualClock) -> None:
     """``get`` and ``list`` show what is made, when next, and when last."""
     begin = clock.now()
     engine.schedules.put("b", "report", Report(team="docs"), every_s=HOUR_S)
@@ -50,7 +51,7 @@ def test_schedule_tells_where_it_stands(engine: SiteEngine, clock: ManualClock) 
     assert second.last_job_id == engine.ran[0].id
 
 
-def test_pause_resume_and_remove_take_effect(engine: SiteEngine, clock: ManualClock) -> None:
+def test_pause_resume_and_remove_take_effect(engine: ReportEngine, clock: ManualClock) -> None:
     """A paused schedule runs nothing, a resumed one goes on from then, a removed one is gone."""
     begin = clock.now()
     engine.schedules.put("hourly", "report", Report(team="docs"), every_s=HOUR_S)
@@ -67,7 +68,7 @@ def test_pause_resume_and_remove_take_effect(engine: SiteEngine, clock: ManualCl
 
 
 @pytest.mark.parametrize("what", ["report", "definition"])
-def test_run_now_gives_a_handle(engine: SiteEngine, what: str) -> None:
+def test_run_now_gives_a_handle(engine: ReportEngine, what: str) -> None:
     """A person may have a schedule run at once, a job or a run, and wait for its end."""
     if what == "report":
         engine.schedules.put("one", "report", Report(team="docs"), cron="@yearly")
@@ -81,7 +82,7 @@ def test_run_now_gives_a_handle(engine: SiteEngine, what: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["get", "pause", "resume", "remove", "run_now"])
-def test_schedule_that_is_none_is_an_error(engine: SiteEngine, verb: str) -> None:
+def test_schedule_that_is_none_is_an_error(engine: ReportEngine, verb: str) -> None:
     """The error says which name was asked for."""
     with pytest.raises(ScheduleNotFoundError, match="asked for schedule 'nightly', found none of that name"):
         getattr(engine.schedules, verb)("nightly")
@@ -135,7 +136,7 @@ def test_put_refuses_bad_input_and_writes_nothing(
     tmp_path: Path, clock: ManualClock, kind: Any, options: dict[str, Any], error: type[BequestError], said: str
 ) -> None:
     """Whatever is wrong, the error says what was asked and found, and neither schedule nor definition is kept."""
-    with SiteEngine(tmp_path / "jobs.db", clock) as engine:
+    with ReportEngine(tmp_path / "jobs.db", clock) as engine:
         with pytest.raises(error) as raised:
             engine.schedules.put("one", kind, **{"config": Report(team="docs"), **options})
 
