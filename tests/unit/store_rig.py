@@ -48,6 +48,11 @@ def states(store: Store, *job_ids: int) -> list[State]:
     return [get(store, job_id).state for job_id in job_ids]
 
 
+def partitions(store: Store, job_ids: list[int]) -> str:
+    """Return the partitions of jobs, in the order of their names."""
+    return "".join(sorted(get(store, job_id).partition for job_id in job_ids))
+
+
 def counts(store: Store, parent_id: int) -> Counts:
     """Return how many children a job has in each state."""
     with store.group():
