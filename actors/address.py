@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import pykka
 
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
-from .asking import ALIVE_CHECK_S, Ask, NotifyingReply, Reply, wait_for
+from .asking import ALIVE_CHECK_S, Ask, NotifyingReply, Reply
 from .given import check_timeout
+from .threads import OS_THREADS, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,9 @@ ASK_TIMEOUT_S = 60.0
 class Address:
     """Where an actor of one engine is reached; ``point_to`` and ``close`` are for the supervisor alone."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, threads: Threads = OS_THREADS) -> None:
         self.name = name
+        self.threads = threads
         self._pid = os.getpid()
         self._ref: pykka.ActorRef[Any] | None = None
         self._failure: str | None = None
@@ -61,7 +63,7 @@ class Address:
         reply = Reply()
         ref = self._send(Ask(message, reply))
         try:
-            return wait_for(reply, ref, asked=type(message).__name__, timeout_s=timeout_s)
+            return self.threads.wait_for_reply(reply, ref, asked=type(message).__name__, timeout_s=timeout_s)
         except EngineStoppedError as error:
             if self._failure is not None:
                 raise EngineFailedError(self._failure) from error
@@ -103,6 +105,7 @@ class Address:
 
         future: Future[Any] = Future()
         ref = self.ask_into(future, message, lambda answer: answer)
+        self.threads.wait_for_future(future, None)
         answer = asyncio.wrap_future(future)
         try:
             while not (await asyncio.wait({answer}, timeout=ALIVE_CHECK_S))[0]:

@@ -7,10 +7,10 @@ moved by hand, as in tests, says so, and then it rings at once.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
 
 from ..engine.clock import Clock
+from .threads import OS_THREADS, Threads
 
 SWEEP_S = 60.0
 
@@ -18,14 +18,14 @@ SWEEP_S = 60.0
 class Alarm:
     """Calls *ring* when a time set with ``set`` has come, and at every sweep; on its own thread."""
 
-    def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, ring: Callable[[], None], threads: Threads = OS_THREADS) -> None:
         self._clock = clock
         self._ring = ring
         self._at = math.inf
         self._is_stopped = False
-        self._changed = threading.Condition()
+        self._changed = threads.condition()
         self._forget: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, name="bequest-alarm")
+        self._thread = threads.thread(self._run, "bequest-alarm")
 
     def start(self) -> None:
         """Start the thread."""

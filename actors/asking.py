@@ -69,6 +69,11 @@ class Reply(pykka.Future[Any]):
         _, self._error, self._traceback = exc_info or sys.exc_info()
         self._release()
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it has its answer, or its error."""
+        return self._is_set
+
     def set_get_hook(self, func: Callable[[float | None], Any]) -> None:
         """Have *func* asked for the answer instead, as pykka's ``map`` and ``filter`` do."""
         self._check_unset()
@@ -120,11 +125,21 @@ def wait_for(reply: Reply, ref: pykka.ActorRef[Any], *, asked: str, timeout_s: f
             reply.is_given_up = True
             raise
         if is_dead:
-            name = ref.actor_class.__name__
-            raise EngineStoppedError(f"asked for {asked}, but {name} has stopped; whether it was done is not known")
+            raise died_unanswered(ref, asked)
         is_dead = not ref.is_alive()  # then one more look: it answers what it can on its way out
+    raise given_up(reply, asked, timeout_s)
+
+
+def died_unanswered(ref: pykka.ActorRef[Any], asked: str) -> EngineStoppedError:
+    """Return the error of what was *asked* of an actor that has died without an answer."""
+    name = ref.actor_class.__name__
+    return EngineStoppedError(f"asked for {asked}, but {name} has stopped; whether it was done is not known")
+
+
+def given_up(reply: Reply, asked: str, timeout_s: float) -> DeadlineError:
+    """Wait no longer for *reply*, and return the error of that."""
     reply.is_given_up = True
-    raise DeadlineError(f"asked for {asked}, found no answer after {timeout_s:g} s; it may still be done")
+    return DeadlineError(f"asked for {asked}, found no answer after {timeout_s:g} s; it may still be done")
 
 
 def answer(reply: pykka.Future[Any], error: BaseException) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ..engine.errors import EngineStoppedError, JobCancelledError
 from .job_context import JobContext
 from .loop_thread import LoopThread
+from .threads import OS_THREADS, Thread, Threads
 from .timeouts import LEAVE_S, timed_out
 
 
@@ -27,8 +28,8 @@ class Outcome(NamedTuple):
 class SharedLoop:
     """A loop, and how many handlers run on it."""
 
-    def __init__(self) -> None:
-        self.thread = LoopThread("bequest-handlers", is_daemon=True)
+    def __init__(self, threads: Threads) -> None:
+        self.thread = LoopThread("bequest-handlers", is_daemon=True, threads=threads)
         self.running = 0
         self.is_retired = False
 
@@ -73,7 +74,8 @@ class Awaited:
 class AsyncRunner:
     """Runs ``async`` handlers for the threads that call; the loop begins with the first one."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: Threads = OS_THREADS) -> None:
+        self._threads = threads
         self._loops: list[SharedLoop] = []
         self._lock = threading.Lock()
         self._is_stopped = False
@@ -86,6 +88,7 @@ class AsyncRunner:
                 awaited = Awaited(coroutine, loop, self._retire)
                 future = loop.thread.submit(awaited.outcome(timeout_s))
                 context.on_lost(awaited.end)
+                self._threads.wait_for_future(future, None)
                 result, error = future.result()
             finally:
                 context.on_lost(None)
@@ -96,7 +99,7 @@ class AsyncRunner:
             raise error
         return result
 
-    def stop(self) -> list[threading.Thread]:
+    def stop(self) -> list[Thread]:
         """Cancel what runs, and end the loops; return the threads that did not end."""
         with self._lock:
             self._is_stopped = True
@@ -112,7 +115,7 @@ class AsyncRunner:
             self._loops = [loop for loop in self._loops if loop.thread.thread.is_alive()]
             loop = next((loop for loop in self._loops if not loop.is_retired), None)
             if loop is None:
-                loop = SharedLoop()
+                loop = SharedLoop(self._threads)
                 loop.thread.start()
                 self._loops.append(loop)
             loop.running += 1

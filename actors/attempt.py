@@ -23,6 +23,7 @@ from .forks import end_fork
 from .job_context import JobContext
 from .kinds import Handler, Kind, as_json
 from .sent_errors import message_of
+from .threads import OS_THREADS, Thread, Threads
 from .timeouts import LEAVE_S
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ class Attempts:
     *jitter* draws from [0, 1) for the waits between attempts.
     """
 
-    def __init__(self, clock: Clock, jitter: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock, jitter: Callable[[], float], threads: Threads = OS_THREADS) -> None:
         self._clock = clock
         self._jitter = jitter
         self._lock = threading.Lock()
         self._is_stopped = False
+        self._threads = threads
         self._loops: AsyncRunner | None = None
         self._processes: ProcessRunner | None = None
 
@@ -77,7 +79,7 @@ class Attempts:
             counts=not isinstance(error, Snooze),
         )
 
-    def stop(self) -> list[threading.Thread]:
+    def stop(self) -> list[Thread]:
         """End the loop and the processes; return the threads that did not end."""
         with self._lock:
             self._is_stopped = True
@@ -123,7 +125,7 @@ class Attempts:
             if self._loops is None:
                 from .async_runner import AsyncRunner
 
-                self._loops = AsyncRunner()
+                self._loops = AsyncRunner(self._threads)
             return self._loops
 
 

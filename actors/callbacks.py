@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ..engine.errors import ForkError
+from .threads import OS_THREADS, Thread, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +22,11 @@ Call = Callable[[], object]
 class CallbackThread:
     """Calls what it is given, in order; its thread begins with the first call, and there is none before ``start``."""
 
-    def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+    def __init__(self, threads: Threads = OS_THREADS) -> None:
+        self.threads = threads
+        self._calls = threads.calls()
+        self._thread: Thread | None = None
+        self._lock = threads.lock()
         self._is_started = False
 
     def start(self) -> None:
@@ -38,7 +38,7 @@ class CallbackThread:
         with self._lock:
             is_started = self._is_started
             if is_started and self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="bequest-callbacks", daemon=True)
+                self._thread = self.threads.thread(self._run, "bequest-callbacks", is_daemon=True)
                 self._thread.start()
             if is_started:
                 self._calls.put(act)
@@ -52,7 +52,7 @@ class CallbackThread:
             thread, self._thread = self._thread, None
             if thread is not None:
                 self._calls.put(None)
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread is not self.threads.current():
             thread.join(JOIN_TIMEOUT_S)
 
     def _run(self) -> None:
@@ -79,11 +79,13 @@ class LaterFuture(Future[T]):
     def result(self, timeout: float | None = None) -> T:
         """Return the result; raises ``ForkError`` in a forked child, where it never comes."""
         self._check_process()
+        self._callbacks.threads.wait_for_future(self, timeout)
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the error, or None; raises ``ForkError`` as ``result`` does."""
         self._check_process()
+        self._callbacks.threads.wait_for_future(self, timeout)
         return super().exception(timeout)
 
     def add_done_callback(self, fn: Callable[[Future[T]], Any]) -> None:

@@ -7,7 +7,6 @@ What it finds travels in one completion, which the manager writes in one transac
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from ..engine.clock import Clock
@@ -56,11 +55,11 @@ class ChildCrawlerActor(SupervisedActor):
         match message:
             case Assigned(leases=leases):
                 self._held = list(leases)
-                self._working.begin(threading.current_thread())
+                self._working.begin(self._working.threads.current())
                 try:
                     self._work()
                 finally:
-                    self._working.end(threading.current_thread())
+                    self._working.end(self._working.threads.current())
             case _:
                 self.refuse_unknown(message)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -18,6 +17,7 @@ from ..engine.changes import Move, Notice
 from ..engine.errors import EngineError, ForkError
 from ..engine.events import Event, EventsMissed, events_of
 from ..engine.number_rules import is_whole
+from .threads import OS_THREADS, Thread, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Subscription:
         self._lost: list[Event] = []  # at most the newest that was lost
         self._lost_count = 0
         self._is_closed = False
-        self._changed = threading.Condition()
+        self._changed = hub.threads.condition()
         self._pid = os.getpid()
 
     def __enter__(self) -> Self:
@@ -92,11 +92,12 @@ class Subscription:
 class EventHub:
     """Takes what the manager has committed and passes it on."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: Threads = OS_THREADS) -> None:
+        self.threads = threads
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._threads: list[threading.Thread] = []
+        self._callers: list[Thread] = []
         self._next = 1
-        self._lock = threading.Lock()
+        self._lock = threads.lock()
         self._pid = os.getpid()
 
     def subscribe(self, buffer: int = BUFFER) -> Subscription:
@@ -117,10 +118,10 @@ class EventHub:
         if not callable(callback):
             raise EngineError(f"a callback is a function that takes an event, found a {type(callback).__name__}")
         subscription = self.subscribe(buffer)
-        thread = threading.Thread(target=self._run, args=(callback, subscription), name="bequest-events", daemon=True)
+        thread = self.threads.thread(lambda: self._run(callback, subscription), "bequest-events", is_daemon=True)
         with self._lock:
             thread.start()
-            self._threads = [*(one for one in self._threads if one.is_alive()), thread]
+            self._callers = [*(one for one in self._callers if one.is_alive()), thread]
         return subscription.close
 
     def publish(self, facts: Sequence[Move | Notice], at: float) -> None:
@@ -142,8 +143,8 @@ class EventHub:
         """Close all subscriptions and wait for the callbacks' threads."""
         for subscription in self._subscriptions:
             subscription.close()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
+        for thread in self._callers:
+            if thread is not self.threads.current():
                 thread.join(JOIN_TIMEOUT_S)
 
     @staticmethod

@@ -7,7 +7,6 @@ and what it returns one day counts for nothing.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from ..engine.clock import Clock
 from ..engine.records import Completion, Lease
 from .dispatch import Want
 from .job_context import JobContext
+from .threads import Thread
 from .working import Working
 
 BATCH = 64
@@ -43,7 +43,7 @@ class Running:
 class HandlerPool:
     """Up to *slots* jobs at once; *run* runs one; *report* and *wake_in* (seconds) are called by the pool's threads.
 
-    None of them raises. *working* is shared with others.
+    None of them raises. *working* is shared with others, and so are its threads.
     """
 
     def __init__(  # noqa: PLR0913 - all but two by name; the worker's ways in and out
@@ -68,12 +68,12 @@ class HandlerPool:
         self._wake_in = wake_in
         self._clock = clock
         self._working = working
-        self._changed = threading.Condition()
+        self._changed = working.threads.condition()
         self._leased: deque[Lease] = deque()
-        self._running: dict[threading.Thread, Running] = {}
+        self._running: dict[Thread, Running] = {}
         self._done: list[Completion] = []
         self._means: dict[str, float] = {}  # seconds by kind
-        self._threads: set[threading.Thread] = set()  # all that were not given up; each begins when it is needed
+        self._threads: set[Thread] = set()  # all that were not given up; each begins when it is needed
         self._idle = 0  # of them, how many wait
         self._is_drained = False
         self._taken = 0  # of all jobs
@@ -162,7 +162,7 @@ class HandlerPool:
             given_up = list(self._running.items())
             for thread, one in given_up:
                 self._give_up(thread, one)
-        own = threading.current_thread()
+        own = self._working.threads.current()
         for thread in ending:
             thread.join()  # it has nothing left to do but to report
         until = self._clock.monotonic() + LEAVE_S
@@ -172,7 +172,7 @@ class HandlerPool:
         self._working.abandon(thread for thread, _ in given_up)
         return [*left, *(one.lease for _, one in given_up)]
 
-    def _give_up(self, thread: threading.Thread, one: Running) -> None:
+    def _give_up(self, thread: Thread, one: Running) -> None:
         one.is_given_up = True
         one.was_lost = one.context.cancelled
         one.context.lose(is_given_up=True)
@@ -184,12 +184,12 @@ class HandlerPool:
         """Start threads for what waits, where none is idle and a slot is free; under the lock."""
         for _ in range(min(len(self._leased) - self._idle, self._slots - len(self._threads))):
             # A daemon, because a handler that never returns must not keep the program from ending.
-            thread = threading.Thread(target=self._work, name=f"bequest-{self._name}", daemon=True)
+            thread = self._working.threads.thread(self._work, f"bequest-{self._name}", is_daemon=True)
             thread.start()
             self._threads.add(thread)
 
     def _work(self) -> None:
-        thread = threading.current_thread()
+        thread = self._working.threads.current()
         while (one := self._next(thread)) is not None:
             completion = self._run(one.lease, one.context)
             with self._changed:
@@ -204,7 +204,7 @@ class HandlerPool:
                 self._wake_in(KEPT_S)
             self._working.end(thread)
 
-    def _next(self, thread: threading.Thread) -> Running | None:
+    def _next(self, thread: Thread) -> Running | None:
         with self._changed:
             while not self._leased and not self._is_drained:
                 self._idle += 1
@@ -221,7 +221,7 @@ class HandlerPool:
             self._wake_in(timeout_s)
         return one
 
-    def _note(self, thread: threading.Thread, one: Running, completion: Completion) -> None:
+    def _note(self, thread: Thread, one: Running, completion: Completion) -> None:
         del self._running[thread]
         took = self._clock.monotonic() - one.began
         mean = self._means.get(one.lease.kind)

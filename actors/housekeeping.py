@@ -26,6 +26,7 @@ from .given import check_retention, checked_path
 from .housekeeping_messages import BeginBackup, CheckIntegrity, EndBackup, ListPrunable, PruneRun, StepBackup
 from .pruner import Pruner
 from .query_messages import ListLogs
+from .threads import Threads
 
 INTEGRITY_TIMEOUT_S = 600.0
 
@@ -38,9 +39,9 @@ class Housekeeping:
     _clock: Clock
     _path: str
 
-    def __init__(self, retention: Retention | None) -> None:
+    def __init__(self, retention: Retention | None, threads: Threads) -> None:
         self._retention = retention
-        self._housekeeper = Address("housekeeper")
+        self._housekeeper = Address("housekeeper", threads)
         self._pruner: Pruner | None = None
         self._backup: BackupProgress | None = None  # of the one that is under way
         self._backing_up = threading.Lock()

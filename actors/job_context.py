@@ -52,7 +52,7 @@ class JobContext:
         self._lease_s = lease_s
         self._manager = manager
         self._clock = clock
-        self._lost = threading.Event()
+        self._lost = manager.threads.event()
         self._when_lost: Callable[[bool], None] | None = None
         self._ending = threading.Lock()  # held while the handler is told, so that nobody is who comes after it
 

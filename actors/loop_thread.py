@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
+
+from .threads import OS_THREADS, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -23,9 +23,10 @@ class LoopThread:
     then stops its browser in order.
     """
 
-    def __init__(self, name: str, *, is_daemon: bool = False) -> None:
-        self.thread = threading.Thread(target=self._run, name=name, daemon=is_daemon)
-        self._loop = asyncio.new_event_loop()
+    def __init__(self, name: str, *, is_daemon: bool = False, threads: Threads = OS_THREADS) -> None:
+        self.thread = threads.thread(self._run, name, is_daemon=is_daemon)
+        self._threads = threads
+        self._loop = threads.event_loop()
         self._is_serving = False  # whether a stop of the loop would be heard; read and written on its thread
         self._is_ending = False
 
@@ -54,13 +55,13 @@ class LoopThread:
     def stop(self, timeout_s: float) -> bool:
         """Cancel what still runs, end the thread and close the loop; return whether that took less than *timeout_s*."""
         self.end_soon()
-        if self.thread is threading.current_thread():
+        if self.thread is self._threads.current():
             return False  # it ends once what called this has
         self.thread.join(timeout_s)
         return not self.thread.is_alive()
 
     def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._threads.block_interrupts()
         asyncio.set_event_loop(self._loop)
         try:
             while not self._is_ending:

@@ -6,7 +6,6 @@ of whoever prunes, never on the manager's.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ class Pruner:
         self._manager = manager
         self._reader = reader
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = manager.threads.lock()
 
     def step(self, retention: Retention, now: float) -> int | None:
         """Do a little of what is to be pruned at *now*; return how many jobs left by it, None when all is done.

@@ -8,13 +8,13 @@ supervisor, refuses what comes after, and stops.
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Any, Protocol
 
 import pykka
 
 from ..engine.errors import EngineError, EngineFailedError, EngineStoppedError
 from .asking import Ask, answer
+from .threads import Thread, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,12 @@ logger = logging.getLogger(__name__)
 class Overseer(Protocol):
     """Who is told of an actor's life, on the actor's own thread."""
 
-    def started(self, ref: pykka.ActorRef[Any], thread: threading.Thread) -> None:
+    @property
+    def threads(self) -> Threads:
+        """What it runs on."""
+        ...
+
+    def started(self, ref: pykka.ActorRef[Any], thread: Thread) -> None:
         """Note the thread that an actor runs in."""
         ...
 
@@ -41,7 +46,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def on_start(self) -> None:
         """Say which thread it is, so that a stop can wait for its end, and begin."""
-        self._overseer.started(self.actor_ref, threading.current_thread())
+        self._overseer.started(self.actor_ref, self._overseer.threads.current())
         try:
             self.begin()
         except BaseException as error:  # noqa: BLE001 - pykka would stop it, and its supervisor would not know

@@ -9,8 +9,6 @@ says ``failed`` with the cause.
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,6 +18,7 @@ from ..engine.clock import Clock
 from ..engine.errors import BequestError, EngineStoppedError
 from ..engine.policies import restart_delay_s
 from .address import Address
+from .threads import OS_THREADS, Thread, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -58,16 +57,17 @@ class Part:
 class Supervisor:
     """Starts, restarts and stops; *cause* is set once it has given an actor up."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, threads: Threads = OS_THREADS) -> None:
+        self.threads = threads
         self.cause: str | None = None
         self.restarts = 0
         self._clock = clock
         self._parts: list[Part] = []
-        self._threads: dict[str, threading.Thread] = {}  # by the actor's name
-        self._lock = threading.Lock()
-        self._crashes: queue.SimpleQueue[Crash | None] = queue.SimpleQueue()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="bequest-supervisor")
+        self._living: dict[str, Thread] = {}  # by the actor's name
+        self._lock = threads.lock()
+        self._crashes = threads.calls()
+        self._stopping = threads.event()
+        self._thread = threads.thread(self._watch, "bequest-supervisor")
 
     def start(self) -> None:
         """Start to watch."""
@@ -87,9 +87,9 @@ class Supervisor:
         """Whether the actor at *address* was added."""
         return any(part.address is address for part in self._parts)
 
-    def started(self, ref: pykka.ActorRef[Any], thread: threading.Thread) -> None:
+    def started(self, ref: pykka.ActorRef[Any], thread: Thread) -> None:
         """Note the thread that an actor runs in."""
-        self._threads[ref.actor_urn] = thread
+        self._living[ref.actor_urn] = thread
 
     def crashed(self, ref: pykka.ActorRef[Any], error: BaseException) -> None:
         """Note that an actor dies."""
@@ -103,7 +103,7 @@ class Supervisor:
             self._thread.join()
         for part in self._stop_order():
             self._end(part)
-        for thread in tuple(self._threads.values()):
+        for thread in tuple(self._living.values()):
             thread.join(JOIN_TIMEOUT_S)
 
     def _stop_order(self) -> list[Part]:
@@ -182,6 +182,6 @@ class Supervisor:
 
     def _stop_actor(self, part: Part) -> None:
         try:
-            part.ref.stop(timeout=STOP_TIMEOUT_S)
+            self.threads.stop_actor(part.ref, STOP_TIMEOUT_S)
         except pykka.Timeout:
             logger.exception("an actor did not stop in time", extra={"actor": part.address.name})

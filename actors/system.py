@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import random
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +19,6 @@ import pykka
 from ..engine.changes import Ripe
 from ..engine.clock import Clock, SystemClock
 from ..engine.database import MEMORY, WAL_BOUND_BYTES, Durability, database_at
-from ..engine.definitions import Definition, check
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
 from ..engine.keys import KeySource
 from ..engine.retention import Retention
@@ -31,9 +29,9 @@ from .callbacks import CallbackThread
 from .control_messages import StopClaims, TakeOver
 from .engine_options import check_options, slots_of
 from .event_hub import EventHub
-from .executor_messages import ChildrenEnded, GoOn, StartRun, Sweep, TakeUpRuns
-from .given import check_timeout, checked_id
-from .handles import Credentials, Run
+from .executor_messages import ChildrenEnded, GoOn, Sweep, TakeUpRuns
+from .given import check_timeout
+from .handles import Credentials
 from .health import EngineState, Health
 from .housekeeper import HousekeeperActor, LookAround
 from .housekeeping import Housekeeping, with_archive
@@ -43,8 +41,9 @@ from .kinds import Kind, Kinds
 from .manager import ManagerActor, Tick
 from .messages import OfferOnly, ReclaimLeases
 from .pruner import Pruner
-from .schedules_handle import Schedules
+from .run_interface import START_TIMEOUT_S, RunInterface
 from .supervisor import Supervisor
+from .threads import OS_THREADS, Threads
 from .working import Working
 
 if TYPE_CHECKING:
@@ -52,18 +51,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-START_TIMEOUT_S = 120.0
 
-
-class Engine(JobInterface, Housekeeping):
+class Engine(JobInterface, RunInterface, Housekeeping):
     """A durable job engine over one database file, and its crawler.
 
     *path* is a file or ``":memory:"``; *key* opens and seals credentials; *durability* ``"relaxed"`` may lose the
     newest writes at a power cut, never at a kill; *concurrency* is how many pages are fetched at once over all runs;
     *browser* is a Chromium's path, None to look for one; without *resume* unfinished runs rest until ``run`` takes them
     up; *queues* says how many handlers of a queue run at once (8 unless said otherwise), and names the queues that are
-    worked on although no kind names them; *retention* is pruned by from the start on and every five minutes. Nothing is
-    opened before ``start``.
+    worked on although no kind names them; *retention* is pruned by from the start on and every five minutes; *threads*
+    is what it runs on, and is for tests. Nothing is opened before ``start``.
     """
 
     def __init__(  # noqa: PLR0913 - all but the path by name, each with a default
@@ -78,33 +75,34 @@ class Engine(JobInterface, Housekeeping):
         queues: Mapping[str, int] | None = None,
         retention: Retention | None = None,
         clock: Clock | None = None,
+        threads: Threads = OS_THREADS,
     ) -> None:
         check_options(path, concurrency, durability, key, retention, clock)
-        super().__init__(retention)
+        super().__init__(retention, threads)
+        self._threads = threads
+        self._jitter: Callable[[], float] = random.SystemRandom().random
         self._path = database_at(Path(path) if str(path) != MEMORY else MEMORY)
         self._key = key
         self._durability: Durability = durability
         self._concurrency = concurrency
         self._executable = browser
         self._resumes = resume
-        self._taken_up: tuple[int, ...] = ()  # the runs of ``run``, where the others rest
         self._clock = clock or SystemClock()
         self._pid = os.getpid()
-        self._lifecycle = threading.RLock()
+        self._lifecycle = threads.lock()
         self._store: Store | None = None
         self._alarm: Alarm | None = None
         self._supervisor: Supervisor | None = None
         self._has_crawlers = False
-        self._credentials: Credentials | None = None
         self._slots = slots_of(queues)
         self._team: WorkerTeam | None = None
-        self._working = Working()
+        self._working = Working(threads)
         self._kinds = Kinds()
-        self._hub = EventHub()
-        self._callbacks = CallbackThread()
-        self.manager = Address("manager")
-        self._executor, self._monitor = Address("executor"), Address("monitor")
-        self._reader, self._browser, self._keeper = Address("reader"), Address("browser"), Address("session keeper")
+        self._hub = EventHub(threads)
+        self._callbacks = CallbackThread(threads)
+        self.manager, self._executor, self._monitor, self._reader, self._browser, self._keeper = (
+            Address(name, threads) for name in ("manager", "executor", "monitor", "reader", "browser", "session keeper")
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -195,48 +193,6 @@ class Engine(JobInterface, Housekeeping):
             self._team.drain()
         self._working.wait_for_rest(grace_s)
 
-    def run(self, definition: Definition, *, key: str | None = None) -> Run:
-        """Start a run of *definition*; on return it is durable and its first pages are due.
-
-        With a *key*, an unfinished run under the same key is taken up instead of a new one. Raises ``DefinitionError``.
-        """
-        check(definition)
-        self._check_running()
-        self._start_crawlers()
-        job_id: int = self._executor.ask(StartRun(definition=definition, key=key), timeout_s=START_TIMEOUT_S)
-        if not self._resumes:
-            with self._lifecycle:
-                self._taken_up = (*self._taken_up, job_id)
-                self.manager.ask(OfferOnly(parent_ids=self._taken_up))
-        return self.find_run(job_id)
-
-    def find_run(self, job_id: int) -> Run:
-        """Return the handle of a run by the id of its parent job."""
-        self._check_process()
-        return Run(checked_id(job_id), self.manager, self._reader)
-
-    @property
-    def credentials(self) -> Credentials:
-        """The stored credentials."""
-        self._check_running()
-        if self._credentials is None:
-            raise EngineStoppedError
-        return self._credentials
-
-    @property
-    def schedules(self) -> Schedules:
-        """The schedules, which make jobs and runs while the engine runs."""
-        self._check_running()
-        return Schedules(self.manager, self._reader, self._kinds, self._clock, self._start_crawlers)
-
-    def log_in(self, message: Any) -> Any:
-        """Have the browser take the steps of a ``Login`` and return the ``Session``; raises ``LoginFailedError``."""
-        from .browser_messages import ANSWER_SLACK_S
-
-        self._check_running()
-        self._start_browser()
-        return self._browser.ask(message, timeout_s=message.timeout_s + ANSWER_SLACK_S)
-
     def health(self) -> Health:
         """Return whether all parts of the engine live."""
         self._check_process()
@@ -257,14 +213,16 @@ class Engine(JobInterface, Housekeeping):
         from .executor import ExecutorActor
         from .monitor import MonitorActor
 
-        supervisor = self._supervisor = Supervisor(self._clock)
-        alarm = self._alarm = Alarm(self._clock, self._ring)
+        start = self._threads.start_actor
+        supervisor = self._supervisor = Supervisor(self._clock, self._threads)
+        alarm = self._alarm = Alarm(self._clock, self._ring, self._threads)
         with store.group():
             database_id = store.queries.database_id()
         self._credentials = Credentials(self.manager, self._key, self._clock, database_id, self.log_in)
 
         def start_manager() -> pykka.ActorRef[Any]:
-            return ManagerActor.start(
+            return start(
+                ManagerActor,
                 supervisor,
                 store,
                 wake_at=alarm.set,
@@ -275,10 +233,10 @@ class Engine(JobInterface, Housekeeping):
 
         supervisor.start()
         supervisor.add(self.manager, start_manager, resume=(ReclaimLeases(), Tick()), carries_others=True)
-        supervisor.add(self._monitor, lambda: MonitorActor.start(supervisor, self.manager), resume=(Sweep(),))
+        supervisor.add(self._monitor, lambda: start(MonitorActor, supervisor, self.manager), resume=(Sweep(),))
         supervisor.add(
             self._executor,
-            lambda: ExecutorActor.start(supervisor, self.manager, self._monitor, self._kinds, self._clock),
+            lambda: start(ExecutorActor, supervisor, self.manager, self._monitor, self._kinds, self._clock),
             resume=(TakeUpRuns(),),
         )
         self._start_reader(supervisor)
@@ -294,29 +252,34 @@ class Engine(JobInterface, Housekeeping):
 
         supervisor.add(
             self._reader,
-            lambda: ReaderActor.start(supervisor, self._path, self._clock, cut_wal=lambda: self.manager.ask(CutWal())),
+            lambda: self._threads.start_actor(
+                ReaderActor, supervisor, self._path, self._clock, cut_wal=lambda: self.manager.ask(CutWal())
+            ),
         )
 
     def _start_housekeeper(self, supervisor: Supervisor, pruner: Pruner) -> None:
         retention = self._retention
         if retention is not None:
             supervisor.add(
-                self._housekeeper, lambda: HousekeeperActor.start(supervisor, pruner, retention, self._clock)
+                self._housekeeper,
+                lambda: self._threads.start_actor(HousekeeperActor, supervisor, pruner, retention, self._clock),
             )
 
     def _work_on(self, queues: set[str]) -> None:
         """Have *queues* worked on, and those that slots were given for; the team begins with the first kind."""
         if self._team is None and queues:
+            from .attempt import Attempts
             from .worker import WorkerActor
             from .worker_team import WorkerTeam
 
             supervisor = self._running_supervisor()
             self._team = WorkerTeam(
-                lambda **own: WorkerActor.start(supervisor, self.manager, self._kinds, **own),
+                lambda **own: self._threads.start_actor(WorkerActor, supervisor, self.manager, self._kinds, **own),
                 supervisor,
                 slots=self._slots,
                 clock=self._clock,
                 working=self._working,
+                attempts=Attempts(self._clock, self._jitter, self._threads),
             )
             self._team.start()
         if self._team is not None:
@@ -332,15 +295,16 @@ class Engine(JobInterface, Housekeeping):
             from .session_keeper import SessionKeeperActor
 
             supervisor, vault = self._running_supervisor(), self.credentials.vault
+            start = self._threads.start_actor
             addresses = CrawlAddresses(self.manager, self._browser, self._keeper)
-            own: dict[str, Any] = {"clock": self._clock, "jitter": random.SystemRandom().random}
+            own: dict[str, Any] = {"clock": self._clock, "jitter": self._jitter}
             supervisor.add(
-                self._keeper, lambda: SessionKeeperActor.start(supervisor, *addresses[:2], vault=vault, **own)
+                self._keeper, lambda: start(SessionKeeperActor, supervisor, *addresses[:2], vault=vault, **own)
             )
             for number in range(self._concurrency):
                 supervisor.add(
-                    Address(f"crawler {number}"),
-                    lambda: ChildCrawlerActor.start(supervisor, addresses, working=self._working, **own),
+                    Address(f"crawler {number}", self._threads),
+                    lambda: start(ChildCrawlerActor, supervisor, addresses, working=self._working, **own),
                 )
             self._has_crawlers = True
 
@@ -355,8 +319,8 @@ class Engine(JobInterface, Housekeeping):
             seals = seals_of(self.manager, self.credentials.vault)
             supervisor.add(
                 self._browser,
-                lambda: BrowserActor.start(
-                    supervisor, seals, self._clock, self._executable, tabs_per_context=self._concurrency
+                lambda: self._threads.start_actor(
+                    BrowserActor, supervisor, seals, self._clock, self._executable, tabs_per_context=self._concurrency
                 ),
             )
 

@@ -7,7 +7,6 @@ the first job that needs them.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -40,6 +39,7 @@ class WorkerTeam:
         slots: Mapping[str, int],
         clock: Clock,
         working: Working,
+        attempts: Attempts,
     ) -> None:
         self._start = start
         self._supervisor = supervisor
@@ -48,8 +48,8 @@ class WorkerTeam:
         self._working = working
         self._workers: dict[str, Address] = {}
         self._lock = threading.Lock()
-        self._alarm = Alarm(clock, lambda: self._tell(Beat()))
-        self._attempts = Attempts(clock, random.SystemRandom().random)
+        self._alarm = Alarm(clock, lambda: self._tell(Beat()), working.threads)
+        self._attempts = attempts
 
     def start(self) -> None:
         """Start what the workers share."""
@@ -60,7 +60,7 @@ class WorkerTeam:
         for queue in queues:
             with self._lock:
                 is_new = queue not in self._workers
-                address = self._workers.setdefault(queue, Address(f"worker of {queue}"))
+                address = self._workers.setdefault(queue, Address(f"worker of {queue}", self._working.threads))
             if is_new:
                 self._supervisor.add(address, lambda queue=queue: self._start_worker(queue))  # type: ignore[misc]
         self._tell(KindsChanged())

@@ -5,30 +5,32 @@ A thread whose handler was given up and does not return cannot be ended; it is n
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
+
+from .threads import OS_THREADS, Thread, Threads
 
 
 class Working:
     """The threads that are at work; any thread may use it."""
 
-    def __init__(self) -> None:
-        self._threads: set[threading.Thread] = set()
-        self._abandoned: set[threading.Thread] = set()
-        self._changed = threading.Condition()
+    def __init__(self, threads: Threads = OS_THREADS) -> None:
+        self.threads = threads
+        self._working: set[Thread] = set()
+        self._abandoned: set[Thread] = set()
+        self._changed = threads.condition()
 
-    def begin(self, thread: threading.Thread) -> None:
+    def begin(self, thread: Thread) -> None:
         """Note that *thread* works on a job."""
         with self._changed:
-            self._threads.add(thread)
+            self._working.add(thread)
 
-    def end(self, thread: threading.Thread) -> None:
+    def end(self, thread: Thread) -> None:
         """Note that it has reported what came of the job, or was given up."""
         with self._changed:
-            self._threads.discard(thread)
+            self._working.discard(thread)
             self._changed.notify_all()
 
-    def abandon(self, threads: Iterable[threading.Thread]) -> None:
+    def abandon(self, threads: Iterable[Thread]) -> None:
         """Note *threads* that were given up and may never end."""
         with self._changed:
             self._abandoned.update(threads)
@@ -41,6 +43,6 @@ class Working:
 
     def wait_for_rest(self, grace_s: float) -> None:
         """Wait until nobody but the caller works, or *grace_s* seconds are over."""
-        own = threading.current_thread()
+        own = self.threads.current()
         with self._changed:
-            self._changed.wait_for(lambda: not self._threads - {own}, grace_s)
+            self._changed.wait_for(lambda: not self._working - {own}, grace_s)

@@ -24,6 +24,7 @@ from bequest.actors.manager import ManagerActor
 from bequest.actors.messages import Request
 from bequest.actors.standing_messages import Assigned, WantJobs
 from bequest.actors.supervised import SupervisedActor, refuse
+from bequest.actors.threads import OS_THREADS, Thread
 from bequest.engine.changes import Move
 from bequest.engine.clock import Clock
 from bequest.engine.database_file import open_reader
@@ -45,13 +46,14 @@ class Watch:
     """An overseer that notes what it is told, and can be waited for."""
 
     def __init__(self) -> None:
-        self.threads: list[threading.Thread] = []
+        self.threads = OS_THREADS
+        self.started_threads: list[Thread] = []
         self.errors: list[BaseException] = []
         self._crashed = threading.Semaphore(0)
 
-    def started(self, ref: pykka.ActorRef[Any], thread: threading.Thread) -> None:
+    def started(self, ref: pykka.ActorRef[Any], thread: Thread) -> None:
         """Note the thread."""
-        self.threads.append(thread)
+        self.started_threads.append(thread)
 
     def crashed(self, ref: pykka.ActorRef[Any], error: BaseException) -> None:
         """Note the error."""
@@ -65,7 +67,7 @@ class Watch:
 
     def join(self) -> None:
         """Wait until all threads have ended."""
-        for thread in self.threads:
+        for thread in self.started_threads:
             thread.join(PATIENCE_S)
             assert not thread.is_alive()
 

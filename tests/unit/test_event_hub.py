@@ -248,10 +248,10 @@ def test_callbacks_that_were_ended_are_forgotten(hub: EventHub) -> None:
         ended = Tape()
         end = hub.call(ended)
         end()
-        for thread in hub._threads:
+        for thread in hub._callers:
             thread.join(PATIENCE_S)
 
-    assert len(hub._threads) == 1
+    assert len(hub._callers) == 1
 
 
 def test_hub_leaves_no_thread_behind() -> None:

@@ -18,6 +18,7 @@ from bequest.actors.attempt import Attempts
 from bequest.actors.kinds import Kinds, Terms
 from bequest.actors.messages import CompleteJobs, ReleaseLeases, RenewLeases
 from bequest.actors.standing_messages import Assigned, WantJobs
+from bequest.actors.threads import OS_THREADS, Thread
 from bequest.actors.worker import BEAT_S, RETRY_S, WorkerActor
 from bequest.actors.worker_messages import Beat, Drain
 from bequest.actors.working import Working
@@ -59,9 +60,10 @@ class Watch:
     """An overseer that notes crashes."""
 
     def __init__(self) -> None:
+        self.threads = OS_THREADS
         self.errors: list[BaseException] = []
 
-    def started(self, ref: pykka.ActorRef[Any], thread: threading.Thread) -> None:
+    def started(self, ref: pykka.ActorRef[Any], thread: Thread) -> None:
         """Nothing is to be joined."""
 
     def crashed(self, ref: pykka.ActorRef[Any], error: BaseException) -> None:

@@ -14,7 +14,7 @@ def wait_for_rest(engine: Engine, left: int) -> None:
     """Wait until no more than *left* handlers have not reported."""
     working = engine._working
     with working._changed:
-        assert working._changed.wait_for(lambda: len(working._threads) == left, PATIENCE_S)
+        assert working._changed.wait_for(lambda: len(working._working) == left, PATIENCE_S)
 
 
 def test_jobs_that_end_together_make_no_more_leases_than_slots(clock: ManualClock) -> None:
