@@ -45,6 +45,7 @@ class ChildCrawlerActor(SupervisedActor):
         self._manager = addresses.manager
         self._crawl = PageCrawl(addresses, clock=clock, jitter=jitter, lease_s=LEASE_S)
         self._held: list[Lease] = []
+        self._taken: tuple[Lease, ...] = ()  # when it was last told of some
 
     def begin(self) -> None:
         """Say that it is free."""
@@ -54,6 +55,7 @@ class ChildCrawlerActor(SupervisedActor):
         """Crawl what was assigned."""
         match message:
             case Assigned(leases=leases):
+                self._taken = leases
                 self._held = list(leases)
                 self._working.begin(self._working.threads.current())
                 try:
@@ -71,7 +73,7 @@ class ChildCrawlerActor(SupervisedActor):
     def turn_away(self, message: object, error: BaseException) -> None:
         """Keep what is assigned too late, to be given back with the rest."""
         super().turn_away(message, error)
-        if isinstance(message, Assigned):
+        if isinstance(message, Assigned) and message.leases is not self._taken:
             self._held += message.leases
 
     def _work(self) -> None:

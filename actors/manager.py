@@ -84,6 +84,7 @@ class ManagerActor(SupervisedActor):
         self._parked: list[Entry] = []
         self._put_off: list[Entry] = []  # told, and failed; done again at the next tick
         self._ripe = NOTHING_RIPE
+        self._assigned_in_vain: frozenset[int] = frozenset()  # and cancelled in the same group
         self._is_in_doubt = False  # a commit failed, and since then none has succeeded
         self._was_wal_over = False
 
@@ -148,6 +149,8 @@ class ManagerActor(SupervisedActor):
             self._on_lost(frozenset(self._store.changes.lost_leases))
         for settlement in settlements:
             self._deliver(settlement)
+        if self._assigned_in_vain:  # last, or the worker would be told of it before it has it
+            self._on_lost(self._assigned_in_vain)
         self._tell_of_changes()
         retry_at = self._store.now + RETRY_S if self._put_off or self._is_in_doubt else math.inf
         self._wake_at(min(self._store.changes.wake_at, retry_at))
@@ -212,11 +215,18 @@ class ManagerActor(SupervisedActor):
                 served, still_parked = self._serve(parked + newly_parked(settlements), apply)
                 settlements += served
                 ripe = self._store.parents.ripe(self._store.changes.parents)
+                self._assigned_in_vain = self._lost_again(settlements)
         except CommitInDoubtError:
             self._put_off += given_back(settlements)
             raise
         self._parked, self._ripe, self._is_in_doubt = still_parked, ripe, False
         return [settlement for settlement in settlements if settlement.result is not PARKED]
+
+    def _lost_again(self, settlements: Sequence[Settlement]) -> frozenset[int]:
+        """Return the jobs that were assigned in this group and lost after that."""
+        lost = self._store.changes.lost_leases
+        refs = [ref for ref in assigned_refs(settlements) if ref.job_id in lost] if lost else []
+        return frozenset(self._store.leases.not_held(refs)) if refs else frozenset()
 
     def _between(self, entries: list[Entry]) -> list[Settlement]:
         """Do what needs no transaction."""
@@ -329,9 +339,14 @@ def newly_parked(settlements: Sequence[Settlement]) -> list[Entry]:
 
 def given_back(settlements: Sequence[Settlement]) -> list[Entry]:
     """Return what gives back the leases that nobody knows of: their worker has ended, or their group is in doubt."""
-    assigned = [settlement.result for settlement in settlements if isinstance(settlement.result, Assigned)]
-    refs = tuple(LeaseRef(job_id=lease.job_id, token=lease.token) for result in assigned for lease in result.leases)
+    refs = assigned_refs(settlements)
     return [Entry(ReleaseLeases(leases=refs), None)] if refs else []
+
+
+def assigned_refs(settlements: Sequence[Settlement]) -> tuple[LeaseRef, ...]:
+    """Return the leases that workers were assigned."""
+    assigned = [settlement.result for settlement in settlements if isinstance(settlement.result, Assigned)]
+    return tuple(LeaseRef(job_id=lease.job_id, token=lease.token) for result in assigned for lease in result.leases)
 
 
 def is_repeated(entry: Entry) -> bool:

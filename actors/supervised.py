@@ -100,7 +100,9 @@ class SupervisedActor(pykka.ThreadingActor):
             logger.info("actor ends with another one", extra={"actor": name})
         else:
             logger.error("actor crashed", extra={"actor": name, "error": type(error).__name__}, exc_info=error)
-        refuse(message, EngineError(f"{name} crashed on this call ({type(error).__name__}) and is started again"))
+        self.turn_away(
+            message, EngineError(f"{name} crashed on this call ({type(error).__name__}) and is started again")
+        )
         self._overseer.crashed(self.actor_ref, error)
         self.stop()
 

@@ -103,6 +103,12 @@ class WorkerActor(SupervisedActor):
         self._report(self._pool.take_done(), Want(0, 0))
         self._give_back(left)
 
+    def turn_away(self, message: object, error: BaseException) -> None:
+        """Give back what is assigned too late."""
+        super().turn_away(message, error)
+        if isinstance(message, Assigned):
+            self._give_back(message.leases)
+
     def _take(self, leases: tuple[Lease, ...]) -> None:
         refused = self._pool.add(leases)
         self._give_back(refused)

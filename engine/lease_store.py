@@ -57,6 +57,15 @@ class LeaseStore:
         self._note_put_back(rows)
         return refused(leases, rows)
 
+    def not_held(self, leases: Sequence[LeaseRef]) -> list[int]:
+        """Return the jobs of those of *leases* that are over."""
+        rows = self._database.rows(
+            "SELECT job.id, token FROM json_each(?) AS asked CROSS JOIN job ON job.id = asked.value ->> 0"
+            " WHERE token = asked.value ->> 1 AND state = 1",
+            (msgspec.json.encode([[lease.job_id, lease.token] for lease in leases]).decode(),),
+        )
+        return refused(leases, rows)
+
     def take_over(self) -> int:
         """Put back every job that a former owner of the database was running when its program ended; return how many.
 

@@ -211,3 +211,18 @@ def test_reclaim_after_a_clean_end_does_nothing(store: Store) -> None:
 
     with store.group():
         assert (store.leases.reclaim(), store.changes.has_due_work) == (0, False)
+
+
+def test_lease_that_is_over_is_not_held(store: Store) -> None:
+    """Of a lease that was given back, or of which the job was claimed again, nothing is left; of others all is."""
+    run(store, 3)
+    leases = claim(store, 3)
+    with store.group():
+        store.leases.release([ref(leases[0]), ref(leases[1])])
+    (again,) = claim(store)
+
+    with store.group():
+        over = store.leases.not_held([ref(lease) for lease in leases])
+        assert store.leases.not_held([ref(again), ref(leases[2])]) == []
+
+    assert over == [leases[0].job_id, leases[1].job_id]

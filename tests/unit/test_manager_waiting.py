@@ -213,6 +213,31 @@ def test_job_assigned_to_a_worker_that_is_just_ending_is_given_back(
     assert clock.now() + RETRY_S in rig.wakes
 
 
+def test_job_assigned_and_cancelled_in_one_group_is_lost_after_it_was_assigned(rig: ManagerRig) -> None:
+    """The worker learns of the cancel behind the job, or its handler would go on until its lease is renewed (I10)."""
+
+    class Near:
+        def is_alive(self) -> bool:
+            """Live."""
+            return True
+
+        def tell(self, message: Any) -> None:
+            """Note what is assigned beside what is lost, negative."""
+            rig.lost.extend(-lease.job_id for lease in message.leases)
+
+    near: Any = Near()
+    want = WantJobs(worker=near, queue="default", terms=(KindTerms(kind="page"),), limit=1, lease_s=60.0)
+    rig.ask_as_one_group(PARENT, CHILDREN)
+    let_go = rig.hold()
+    rig.address.tell(want)
+    cancelled = rig.address.ask_later(CancelRun(job_id=1))
+    let_go()
+
+    assert answer_of(cancelled) == 3
+    rig.stop()
+    assert rig.lost == [2, -2, 2]
+
+
 # Watchers
 
 

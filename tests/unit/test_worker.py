@@ -15,6 +15,7 @@ from bequest import EngineStoppedError, JobContext, Kind, Retry
 from bequest.actors.address import Address
 from bequest.actors.asking import Ask
 from bequest.actors.attempt import Attempts
+from bequest.actors.handler_pool import HandlerPool
 from bequest.actors.kinds import Kinds, Terms
 from bequest.actors.messages import CompleteJobs, ReleaseLeases, RenewLeases
 from bequest.actors.standing_messages import Assigned, WantJobs
@@ -260,6 +261,21 @@ def test_worker_tells_a_handler_that_its_lease_is_lost(rig: WorkerRig) -> None:
     rig.worker.tell(Beat())
     rig.drain()
     assert len([message for message in rig.manager.told if isinstance(message, RenewLeases)]) == 1
+
+
+def test_worker_that_crashes_gives_back_what_it_was_assigned(rig: WorkerRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in its hand or in its inbox when it crashes is due again at once, and not only when its lease ends."""
+
+    def fail(_pool: HandlerPool, _leases: object) -> None:
+        raise ValueError("no thread can be started")
+
+    monkeypatch.setattr(HandlerPool, "add", fail)
+    rig.worker.tell(Assigned(leases=(lease(1),)))
+    rig.worker.tell(Assigned(leases=(lease(2),)))
+
+    rig.manager.wait_for(lambda _: rig.given_back() == [1, 2])
+    assert [type(error) for error in rig.watch.errors] == [ValueError]
+    rig.watch.errors.clear()
 
 
 def test_worker_says_what_it_does_not_know(rig: WorkerRig, caplog: pytest.LogCaptureFixture) -> None:
