@@ -171,8 +171,16 @@ class Store:
         """Close and open the file again, after a commit in doubt; the lock is kept."""
         self._database.reopen()
 
+    def abandon(self) -> None:
+        """Leave the file as the end of the process would: what was not committed is lost, and the WAL stays."""
+        self._database.abandon()
+        self._release()
+
     def close(self) -> None:
         """Close the file and give up the lock."""
         self._database.close()
+        self._release()
+
+    def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()

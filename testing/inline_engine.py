@@ -67,6 +67,18 @@ class InlineEngine(Engine):
         self._site = site
         self._jitter = random.Random(0).random  # noqa: S311 - the same at each replay
 
+    def stop(self, grace_s: float = 0.0) -> None:
+        """Stop it as any engine; a handler that never returns is ended where it waits."""
+        super().stop(grace_s)
+        self.in_line.end()
+
+    def kill(self) -> None:
+        """End it as SIGKILL does, wherever it is: nothing more is written, and the file is free for another engine."""
+        self.in_line.end()
+        store, self._store = self._store, None
+        if store is not None:
+            store.abandon()
+
     def _start_browser(self) -> None:
         supervisor, site = self._running_supervisor(), self._site
         if site is None:

@@ -10,7 +10,7 @@ import selectors
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
@@ -23,7 +23,7 @@ from ..actors.threads import Calls, Condition, Event, Thread
 from .manual_clock import ManualClock
 from .schedule import Schedule
 from .strand_locks import StrandCondition, StrandEvent, StrandQueue
-from .strands import Strand, Strands
+from .strands import GreenletExit, Strand, Strands
 
 A = TypeVar("A", bound=pykka.Actor)
 
@@ -129,11 +129,16 @@ class StrandThreads:
             self.crashed.append(crash)
             raise PlantedCrashError(f"{crash}, at {known_as}")
 
+    def disarm(self) -> None:
+        """Let no actor crash any more."""
+        self._crashes.clear()
+
     def end(self) -> None:
-        """Forget all that runs; as if the process had been killed."""
+        """End all that runs, wherever it is."""
+        self.strands.end()
         for ref in self._refs:
             pykka.ActorRegistry.unregister(ref)
-        self.strands.end()
+        self._refs.clear()
 
 
 _classes: dict[type[pykka.Actor], type[pykka.Actor]] = {}  # made once, for classes are costly
@@ -150,10 +155,22 @@ def in_line(actor_class: type[pykka.Actor]) -> type[pykka.Actor]:
         def receive(actor: Any, message: Any) -> None:
             actor._in_line.receive(actor, message, lambda one: actor_class.receive(actor, one))  # type: ignore[attr-defined]
 
+        def crash(actor: Any, message: Any, error: BaseException) -> None:
+            if isinstance(error, GreenletExit):
+                actor.actor_stopped.set()  # it is ended, and says nothing
+            else:
+                actor_class._crash(actor, message, error)  # type: ignore[attr-defined]
+
+        def on_stop(actor: Any) -> None:
+            with suppress(GreenletExit):  # pykka would stop every actor of the process
+                actor_class.on_stop(actor)
+
         overrides: Mapping[str, Any] = {
             "_create_actor_inbox": staticmethod(lambda: StrandQueue(_starting.get().strands)),
             "_start_actor_loop": start_loop,
             "receive": receive,
+            "on_stop": on_stop,
+            "_crash": crash,
             "__doc__": actor_class.__doc__,
         }
         _classes[actor_class] = type(actor_class.__name__, (actor_class,), dict(overrides))

@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from ..engine.errors import EngineError
 from .manual_clock import ManualClock
 from .schedule import Chooser, Schedule
 
-MAX_STEPS = 200_000  # of strands, while the caller waits once
+MAX_STEPS = 30_000  # of strands, while the caller waits once
 KEPT_STEPS = 30  # in the trace
 
 Holds = Callable[[], Any]
@@ -29,6 +29,10 @@ Holds = Callable[[], Any]
 
 class StrandError(AssertionError):
     """The strands of an in-line engine cannot go on, or do not come to rest."""
+
+
+class Interrupted(BaseException):
+    """The caller was not to wait any longer: ``interrupt_after``."""
 
 
 class Wait:
@@ -57,7 +61,7 @@ class Strand:
 
     def start(self) -> None:
         """Let it have its turn."""
-        self.greenlet = greenlet(self._run)
+        self.greenlet = greenlet(self._run, self._strands.hub)
         self.greenlet.gr_context = contextvars.copy_context()
         self._strands.add(self)
 
@@ -73,9 +77,12 @@ class Strand:
         try:
             if self._target is not None:
                 self._target()
-        finally:
-            self._has_ended = True
-            self._strands.leave(self)
+        except GreenletExit:
+            pass  # it is ended with the others
+        except BaseException as error:  # noqa: BLE001 - it is the caller's, who is on the same thread
+            self._strands.error = error
+        self._has_ended = True
+        self._strands.leave(self)
 
 
 class Strands:
@@ -90,8 +97,11 @@ class Strands:
         self._others: list[Strand] = []
         self._current = self._caller
         self._is_choosing = False
+        self._is_ending = False
         self._steps = 0
-        self._error: StrandError | None = None
+        self._steps_left = math.inf
+        self.error: BaseException | None = None  # to be raised in the caller
+        self.hub: Any = greenlet(self._go_on)  # where a strand that has ended returns to
 
     def current(self) -> Strand:
         """Return the strand that runs."""
@@ -102,11 +112,10 @@ class Strands:
         self._others.append(strand)
 
     def leave(self, strand: Strand) -> None:
-        """Take a strand that has ended out, and let another one go on."""
-        self._others.remove(strand)
-        going_on = self._choose()
-        self._current = going_on
-        strand.greenlet.parent = going_on.greenlet  # which goes on when this one has returned
+        """Take a strand that has ended out, and choose who goes on."""
+        if not self._is_ending:
+            self._others.remove(strand)
+            self._current = self._choose()
 
     def wait_until(self, holds: Holds, timeout_s: float | None = None, *, what: str) -> bool:
         """Let others run until *holds* does, or *timeout_s* seconds of the clock are over; return whether it does.
@@ -114,6 +123,8 @@ class Strands:
         Raises ``StrandError`` in the caller when nobody can go on, or too many have.
         """
         self._check_thread()
+        if self._is_ending:
+            raise GreenletExit
         own = self._current
         if own is self._caller:
             self._steps = 0
@@ -129,50 +140,75 @@ class Strands:
         """Let the others run until none of them can go on at the present time."""
         self.wait_until(lambda: not self._ready(self._others), what="the others to come to rest")
 
+    def interrupt_after(self, steps: int) -> None:
+        """Raise ``Interrupted`` in the caller after so many more steps of strands, wherever they are then."""
+        self._steps_left = steps
+
     def preempt(self) -> None:
         """Perhaps let somebody else run before the one who has sent something goes on."""
-        if not self._is_choosing and self._others and self.chooser.preempts():
+        if not (self._is_choosing or self._is_ending) and self._others and self.chooser.preempts():
             self._give_way()
 
     def end(self) -> None:
-        """Forget all strands, wherever they are; as if the process had been killed."""
+        """End all strands, wherever they are; they do nothing more."""
+        self._is_ending = True
+        for strand in self._others:
+            if strand.is_alive():
+                strand.greenlet.parent = getcurrent()
+                strand.greenlet.throw(GreenletExit)
         self._others.clear()
+        self._current = self._caller
+        self._is_ending = False
+
+    def _go_on(self, *_: object) -> None:
+        while True:
+            self._current.greenlet.switch()
 
     def _give_way(self) -> None:
         own = self._current
         going_on = self._choose()
         if going_on is own:
+            self._raise_error(own)
             return
         loop = running_loop()
         own.greenlet = getcurrent()
         self._current = going_on
         going_on.greenlet.switch()
         set_running_loop(loop)
-        if own is self._caller and self._error is not None:
-            error, self._error = self._error, None
+        self._raise_error(own)
+
+    def _raise_error(self, own: Strand) -> None:
+        if own is self._caller and self.error is not None:
+            error, self.error = self.error, None
             raise error
 
     def _choose(self) -> Strand:
-        """Return who goes on; the caller where nobody can, to be told so."""
+        """Return who goes on; the caller where there is an error, for it is raised there."""
         self._is_choosing = True
         try:
-            self._count_step()
-            while not (ready := self._ready([self._caller, *self._others])):
-                self._let_time_pass()
-            going_on = ready[self.chooser.choose(len(ready))] if len(ready) > 1 else ready[0]
-        except StrandError as error:
-            if self._current is self._caller:
-                raise
-            self._error, going_on = error, self._caller
+            going_on = self._choice()
+        except (StrandError, Interrupted) as error:
+            self.error = error
         finally:
             self._is_choosing = False
-        if going_on is not self._caller:  # who has had a turn comes last
-            self._others.remove(going_on)
-            self._others.append(going_on)
+        if self.error is not None or going_on is self._caller:
+            return self._caller
+        self._others.remove(going_on)  # who has had a turn comes last
+        self._others.append(going_on)
         return going_on
+
+    def _choice(self) -> Strand:
+        self._count_step()
+        while not (ready := self._ready([self._caller, *self._others])):
+            self._let_time_pass()
+        return ready[self.chooser.choose(len(ready))] if len(ready) > 1 else ready[0]
 
     def _count_step(self) -> None:
         self._steps += 1
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            self._steps_left = math.inf
+            raise Interrupted
         if self._steps > MAX_STEPS:
             raise StrandError(self._told("do not come to rest"))
 
