@@ -111,7 +111,7 @@ class EngineDrive(RuleBasedStateMachine):
 
     def pump(self) -> None:
         """Read events until there is nothing to come: nothing is expected, and nothing may be started."""
-        while not self.jobs.is_all_told or self.watch.startable(self.now):
+        while not self.jobs.is_all_told or self.jobs.failing() or self.watch.startable(self.now):
             self.take(PATIENCE_S)
         for job_id in self.jobs.of_state(State.RUNNING):
             if self.jobs[job_id].kind != "apart":
