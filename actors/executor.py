@@ -18,7 +18,7 @@ import msgspec
 import pykka
 
 from ..engine.clock import Clock
-from ..engine.crawl_jobs import RUN, parent_metadata, run_job, seed_jobs
+from ..engine.crawl_jobs import METADATA_LOST, RUN, parent_metadata, run_job, seed_jobs
 from ..engine.definitions import Definition, definition_from
 from ..engine.errors import BequestError, DefinitionError, InvalidJobError, JobNotFoundError, TransitionError
 from ..engine.queries import JobView
@@ -51,7 +51,6 @@ logger = logging.getLogger(__name__)
 
 MAX_STEPS = 1000  # of one run
 NOT_AGAIN = "step was not done again"
-METADATA_LOST = "parent metadata was not written; auth may not work for child jobs"
 
 
 class ExecutorActor(SupervisedActor):

@@ -12,7 +12,7 @@ import pytest
 
 from bequest import BequestError, Definition, MetadataError
 from bequest.actors.address import Address
-from bequest.actors.executor import METADATA_LOST, ExecutorActor
+from bequest.actors.executor import ExecutorActor
 from bequest.actors.executor_messages import ChildrenEnded, StartRun
 from bequest.actors.kinds import Kinds
 from bequest.actors.manager import ManagerActor
@@ -21,7 +21,7 @@ from bequest.actors.monitor import MonitorActor
 from bequest.actors.standing_messages import Assigned, WantJobs
 from bequest.actors.supervised import Overseer, SupervisedActor
 from bequest.engine.changes import Ripe
-from bequest.engine.crawl_jobs import parent_metadata
+from bequest.engine.crawl_jobs import METADATA_LOST, parent_metadata
 from bequest.engine.definitions import definition_from
 from bequest.engine.inheritance import AuthSource, choose_session
 from bequest.engine.limits import KindTerms
