@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from store_invariants import all_rows
 from store_model import PERIOD_S, TERMS
-from store_work import KEYS, LEASE_S, StoreWork
+from store_work import KEYS, LEASE_S, StoreWork, prune_all
 
 from bequest import BequestError, CredentialNotFoundError, Retention, TransitionError
-from bequest.engine.archive import Archived
 from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.records import (
     FINAL_STATES,
@@ -161,13 +160,20 @@ class StoreMachine(StoreWork):
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), changes=st.dictionaries(NAMES, st.integers(-9, 9) | st.text("ab", max_size=3)))
     def merge_metadata(self, data: st.DataObject, changes: dict[str, Any]) -> None:
-        """Merge keys; none of the others is lost (I8)."""
+        """Merge keys; none of the others is lost (I8), and every child reads them, with its root's session (I7)."""
         job_id = data.draw(st.sampled_from(sorted(self.jobs)))
 
         with self.store.group():
             self.store.jobs.update_metadata(job_id, changes)
 
         self.jobs[job_id].metadata |= changes
+        with self.store.group():
+            inherited = {one: self.store.parents.inheritance(one) for one in self.jobs}
+        for one, found in inherited.items():
+            root = [one, *self.jobs.line_above(one)][-1]
+            auth_id = self.jobs[root].metadata.get("auth_id", self.jobs[one].metadata.get("auth_id"))
+            session = {} if auth_id is None else {"auth_id": auth_id}
+            assert (found.root_id, found.metadata) == (root, {**self.jobs[one].metadata, **session})
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
@@ -375,25 +381,6 @@ def keyed(key: str | None, scope: KeyScope) -> dict[str, Any]:
     if key is None:
         return {}
     return {"key": key, "key_scope": scope, "key_period_s": PERIOD_S if scope is KeyScope.PERIOD else None}
-
-
-def prune_all(store: Store, retention: Retention, at_once: int) -> list[int]:
-    """Prune to the end and return the jobs whose records were there to be archived."""
-    archived: list[int] = []
-    while True:
-        with store.group():
-            parts = store.queries.prunes.parts()
-        with store.loose_group():
-            if parts:
-                store.prunes.delete(
-                    [
-                        Archived(job_id=part.job_id, last_error_id=part.last_error_id, last_log_id=part.last_log_id)
-                        for part in parts
-                    ]
-                )
-            elif not (store.prunes.take_below(at_once) or store.prunes.take_over(retention, store.now, at_once)):
-                return archived
-        archived += [part.job_id for part in parts if part.job is not None]
 
 
 TestStoreMachine = StoreMachine.TestCase
