@@ -14,15 +14,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import msgspec
 import pykka
 
 from ..engine.clock import Clock
-from ..engine.crawl_jobs import RUN, parent_metadata, run_job, seed_jobs
+from ..engine.crawl_jobs import METADATA_LOST, RUN, parent_metadata, run_job, seed_jobs
 from ..engine.definitions import Definition, definition_from
 from ..engine.errors import BequestError, DefinitionError, InvalidJobError, JobNotFoundError, TransitionError
 from ..engine.queries import JobView
-from ..engine.records import Created, Job, JobError, Json, LogEntry, State, StoredDefinition
-from ..engine.run_steps import RETRIES_USED, Again, Seal, Spawn, StepState, Wait, next_move, parts_of
+from ..engine.records import Created, Job, JobError, Json, LogEntry, NewJob, State, StoredDefinition
+from ..engine.run_steps import RETRIES_USED, Again, Part, Seal, Spawn, StepState, Wait, next_move, parts_of
 from ..engine.steps import CRAWL
 from .address import Address
 from .asking import Ask, answer
@@ -50,7 +51,6 @@ logger = logging.getLogger(__name__)
 
 MAX_STEPS = 1000  # of one run
 NOT_AGAIN = "step was not done again"
-METADATA_LOST = "parent metadata was not written; auth may not work for child jobs"
 
 
 class ExecutorActor(SupervisedActor):
@@ -131,7 +131,7 @@ class ExecutorActor(SupervisedActor):
         states = {view.job.key or "": step_state(view.job) for view in views}
         match next_move(parts_of(definition), states):
             case Spawn(part):
-                self._manager.ask(SpawnChildren(parent_id=parent.id, jobs=(step_job(part, definition, self._kinds),)))
+                self._manager.ask(SpawnChildren(parent_id=parent.id, jobs=(self._job_of(part, definition),)))
                 self._take_step(parent, definition, definition_id)
             case Wait(part, job_id) if part.step.kind == CRAWL:
                 self._crawl_step(job_id, definition.of_step(part.step, part.key))
@@ -141,6 +141,14 @@ class ExecutorActor(SupervisedActor):
                     self._take_step(parent, definition, definition_id)
             case Seal():
                 self._manager.ask(SpawnChildren(parent_id=parent.id, jobs=(), seal=True))
+
+    def _job_of(self, part: Part, definition: Definition) -> NewJob:
+        """Return the job of a step; that of a crawl names the crawl's own definition, which its pages go by."""
+        job = step_job(part, definition, self._kinds)
+        if part.step.kind != CRAWL:
+            return job
+        stored: StoredDefinition = self._manager.ask(SaveDefinition(definition=definition.of_step(part.step, part.key)))
+        return msgspec.structs.replace(job, definition_id=stored.id)
 
     def _is_retried(self, job_id: int) -> bool:
         """Have a step done again; return whether it is, for another job may have the key of a child of it by now."""

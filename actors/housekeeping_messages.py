@@ -83,6 +83,14 @@ class CheckIntegrity(Query, frozen=True, kw_only=True):
         return queries.integrity(is_quick=self.is_quick)
 
 
+class ListUndone(Request, frozen=True, kw_only=True):
+    """Reply what an engine that runs does not leave as it is, as ``Finding`` records."""
+
+    def apply(self, store: Store) -> list[Finding]:
+        """Look."""
+        return store.undone()
+
+
 class CutWal(Request, frozen=True, kw_only=True):
     """Write the whole write-ahead log back and cut it short, if nobody reads an old state of the file."""
 

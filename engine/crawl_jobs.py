@@ -14,6 +14,7 @@ from .urls import Scope, UrlScope, is_page_url, url_key
 PAGE = "page"
 RUN = "run"  # the kind of the parent of a run with steps
 RUN_KINDS = frozenset({CRAWL, RUN})
+METADATA_LOST = "parent metadata was not written; auth may not work for child jobs"  # in the log of a run (I6)
 
 
 class PageConfig(Record, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from .database import MEMORY, Database, Durability, database_at
 from .database_file import check_file, open_database
 from .definition_store import DefinitionStore
 from .document_store import DocumentStore
+from .integrity import Finding, find_broken
 from .job_inserts import JobInserts
 from .job_store import JobStore
 from .lease_store import LeaseStore
@@ -34,6 +35,7 @@ from .parent_store import ParentStore
 from .prune_store import PruneStore
 from .queries import Queries
 from .rotation_store import RotationStore
+from .row_checks import UNDONE_JOBS, UNDONE_SCHEDULES
 from .run_status import status_of
 from .schedule_store import ScheduleStore
 from .stat_store import StatStore
@@ -148,6 +150,15 @@ class Store:
     def is_idle(self) -> bool:
         """Return whether no job runs or is due and no parent can be judged."""
         return not self.claims.has_work() and not any(self.parents.ripe(self.parents.waiting()))
+
+    def undone(self) -> list[Finding]:
+        """Return what an engine does not leave as it is while it runs: it may be in the middle of it."""
+        ripe = self.parents.ripe(self.parents.waiting()).to_judge
+        found = [Finding(check="I9", message=f"job {one} waits and all below it has ended") for one in ripe]
+        found += find_broken(self._database, UNDONE_JOBS, (self.now,))
+        if not self.claims.is_kept:
+            found += find_broken(self._database, UNDONE_SCHEDULES, (self.now,))
+        return found
 
     @property
     def is_wal_over(self) -> bool:

@@ -11,6 +11,7 @@ from bequest.engine.clock import SystemClock
 from bequest.engine.database_file import open_reader
 from bequest.engine.queries import Queries
 from bequest.engine.records import Job, State, StoredDocument
+from bequest.testing.invariants import assert_invariants
 
 CHILD = Path(__file__).with_name("crawl_child.py")
 KILLS = 60
@@ -66,6 +67,7 @@ def test_crawl_survives_sixty_kills(tmp_path: Path) -> None:
 
     for _ in range(KILLS):
         acknowledged = crawl_and_kill(database, chance)
+        assert_invariants(database)
         parent, pages, documents = read(database)
         completed = [page for page in pages if page.state is State.COMPLETED]
         keys = {document.url_key for document in documents}
@@ -79,6 +81,7 @@ def test_crawl_survives_sixty_kills(tmp_path: Path) -> None:
 
     last = start(database)
     said, _ = last.communicate(b"." * 10_000, timeout=DEADLINE_S)
+    assert_invariants(database)
     parent, pages, documents = read(database)
     assert killed_in_mid_crawl == KILLS
     assert said.splitlines()[-1] == b"ended completed"

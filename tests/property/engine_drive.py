@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from bequest import Engine, EngineState, EventsMissed, Job, JobHandle
 from bequest.actors.event_hub import Subscription
 from bequest.engine.records import STATES, KindCounts, NewJob, State
+from bequest.testing.invariants import assert_invariants
 from bequest.testing.manual_clock import ManualClock
 
 TICK_S = 1.0  # so long every handler takes at least, or its jobs would be leased ahead as quick ones are
@@ -90,6 +91,7 @@ class EngineDrive(RuleBasedStateMachine):
         self.engine.wait_idle(PATIENCE_S)
         self.settle()
         self.compare_all()
+        assert_invariants(self.engine)
 
     @property
     def desk(self) -> Desk:
@@ -111,7 +113,7 @@ class EngineDrive(RuleBasedStateMachine):
 
     def pump(self) -> None:
         """Read events until there is nothing to come: nothing is expected, and nothing may be started."""
-        while not self.jobs.is_all_told or self.watch.startable(self.now):
+        while not self.jobs.is_all_told or self.jobs.failing() or self.watch.startable(self.now):
             self.take(PATIENCE_S)
         for job_id in self.jobs.of_state(State.RUNNING):
             if self.jobs[job_id].kind != "apart":

@@ -266,6 +266,16 @@ class EngineJobs(Jobs):
             with self.changing():
                 self.judge(ripe[0], now)
 
+    def failing(self) -> list[int]:
+        """Return the parents that are to fail at once, unless their own step, which is due, begins before that."""
+        return [one for one in self.of_state(State.PENDING) if self.move_due(one)]
+
+    def fail_at_once(self, job_id: int, now: float) -> None:
+        """Have one of those fail."""
+        with self.changing():
+            self.judge(job_id, now)
+        self.judge_all(now)
+
     def judge(self, job_id: int, now: float) -> State | None:
         """Do to a parent what is due."""
         move = self.move_due(job_id)

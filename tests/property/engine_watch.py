@@ -1,6 +1,7 @@
 """The events of an engine, each judged as it comes: the next number, an allowed transition, and one that the model has.
 
-Which job is started of those that may be is the engine's choice; the rest the model knows before.
+Which job is started of those that may be is the engine's choice, and whether the own step of a parent begins or the
+parent fails by a child that has just failed; the rest the model knows before.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Watch:
         if event.job_id not in self._jobs.expected:
             self._be_born(event, now)
         expected = self._jobs.expected[event.job_id]
+        if not expected and event.new in (State.FAILED, State.CANCELLED):
+            self._fail_above(event, now)
         if expected and expected[0] == event.new:
             expected.popleft()
         else:
@@ -65,6 +68,12 @@ class Watch:
         assert (new.kind, new.queue) == (event.kind, event.queue)
         self._jobs.add(event.job_id, new, event.parent_id, now)
         self._jobs.judge_all(now)
+
+    def _fail_above(self, event: JobMoved, now: float) -> None:
+        """Have a parent fail that is to do so at once, where it has neither begun its own step nor failed so far."""
+        line = (event.job_id, *self._jobs.line_above(event.job_id))
+        for job_id in [one for one in self._jobs.failing() if one in line]:
+            self._jobs.fail_at_once(job_id, now)
 
     def _begin(self, event: JobMoved, expected: deque[State | None], now: float) -> None:
         """Take a start: of the first in its lane, where there is room; or of one that is about to be cancelled."""

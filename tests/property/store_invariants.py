@@ -6,7 +6,7 @@ import msgspec
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from store_model import Jobs
 
-from bequest.engine.database import Database
+from bequest.engine.database import Database, Row
 from bequest.engine.job_rows import TALLY_COLUMNS
 from bequest.engine.records import STATES, OwnStep, State
 from bequest.engine.store import Store
@@ -89,6 +89,13 @@ class StoreInvariants(RuleBasedStateMachine):
         """I11, I15: among one parent's children a key has one holder."""
         held = [(job.parent, job.key) for job in self.jobs.values() if job.holds_key]
         assert len(held) == len(set(held))
+
+
+def all_rows(store: Store) -> dict[str, list[Row]]:
+    """Return every row of every table, generated columns included."""
+    with store.group():
+        tables = [name for (name,) in database_of(store).rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {name: database_of(store).rows(f"SELECT * FROM {name}") for name in tables}
 
 
 def database_of(store: Store) -> Database:

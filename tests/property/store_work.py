@@ -7,8 +7,10 @@ from hypothesis.stateful import precondition, rule
 from store_invariants import StoreInvariants
 from store_model import TERMS, Model
 
+from bequest.engine.archive import Archived
 from bequest.engine.lease_store import ENDS_FORGIVEN
 from bequest.engine.records import Completion, Document, Lease, LeaseRef, NewJob, OwnStep, State
+from bequest.engine.retention import Retention
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
@@ -229,3 +231,22 @@ def document(job_id: int) -> Document:
         auth_id=None,
         fetched_at=1.0,
     )
+
+
+def prune_all(store: Store, retention: Retention, at_once: int) -> list[int]:
+    """Prune to the end and return the jobs whose records were there to be archived."""
+    archived: list[int] = []
+    while True:
+        with store.group():
+            parts = store.queries.prunes.parts()
+        with store.loose_group():
+            if parts:
+                store.prunes.delete(
+                    [
+                        Archived(job_id=part.job_id, last_error_id=part.last_error_id, last_log_id=part.last_log_id)
+                        for part in parts
+                    ]
+                )
+            elif not (store.prunes.take_below(at_once) or store.prunes.take_over(retention, store.now, at_once)):
+                return archived
+        archived += [part.job_id for part in parts if part.job is not None]

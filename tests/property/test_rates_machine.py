@@ -43,9 +43,13 @@ class RatesMachine(RuleBasedStateMachine):
         self.held: list[Lease] = []
 
     def teardown(self) -> None:
-        """Close."""
-        self.store.close()
-        self.folder.cleanup()
+        """Look whether all is sound, and close."""
+        try:
+            with self.store.group():
+                assert self.store.queries.integrity() == []
+        finally:
+            self.store.close()
+            self.folder.cleanup()
 
     @rule(
         kind=KINDS,

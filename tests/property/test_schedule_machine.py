@@ -113,9 +113,13 @@ class ScheduleMachine(RuleBasedStateMachine):
         self.known: set[int] = set()
 
     def teardown(self) -> None:
-        """Remove the file."""
-        self.store.close()
-        shutil.rmtree(self.folder)
+        """Look whether all is sound, and remove the file."""
+        try:
+            with self.store.group():
+                assert self.store.queries.integrity() == []
+        finally:
+            self.store.close()
+            shutil.rmtree(self.folder)
 
     @initialize(
         asked=st.sampled_from(RULES),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
 import tempfile
@@ -11,11 +12,11 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
+from store_invariants import all_rows
 from store_model import PERIOD_S, TERMS
-from store_work import KEYS, LEASE_S, StoreWork
+from store_work import KEYS, LEASE_S, StoreWork, prune_all
 
 from bequest import BequestError, CredentialNotFoundError, Retention, TransitionError
-from bequest.engine.archive import Archived
 from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.records import (
     FINAL_STATES,
@@ -62,11 +63,16 @@ class StoreMachine(StoreWork):
         clock = ManualClock()
         super().__init__(Store.open(self.folder / "jobs.db", clock=clock), clock)
         self.stored: set[str] = set()
+        self.nonces = itertools.count()
 
     def teardown(self) -> None:
-        """Remove the file."""
-        self.store.close()
-        shutil.rmtree(self.folder)
+        """Look whether all is sound, and remove the file."""
+        try:
+            with self.store.group():
+                assert self.store.queries.integrity() == []
+        finally:
+            self.store.close()
+            shutil.rmtree(self.folder)
 
     @initialize()
     def begin_with_a_parent(self) -> None:
@@ -154,13 +160,20 @@ class StoreMachine(StoreWork):
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), changes=st.dictionaries(NAMES, st.integers(-9, 9) | st.text("ab", max_size=3)))
     def merge_metadata(self, data: st.DataObject, changes: dict[str, Any]) -> None:
-        """Merge keys; none of the others is lost (I8)."""
+        """Merge keys; none of the others is lost (I8), and every child reads them, with its root's session (I7)."""
         job_id = data.draw(st.sampled_from(sorted(self.jobs)))
 
         with self.store.group():
             self.store.jobs.update_metadata(job_id, changes)
 
         self.jobs[job_id].metadata |= changes
+        with self.store.group():
+            inherited = {one: self.store.parents.inheritance(one) for one in self.jobs}
+        for one, found in inherited.items():
+            root = [one, *self.jobs.line_above(one)][-1]
+            auth_id = self.jobs[root].metadata.get("auth_id", self.jobs[one].metadata.get("auth_id"))
+            session = {} if auth_id is None else {"auth_id": auth_id}
+            assert (found.root_id, found.metadata) == (root, {**self.jobs[one].metadata, **session})
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
@@ -272,7 +285,13 @@ class StoreMachine(StoreWork):
         """Put a credential: only as the next version, and what waits for it is due again."""
         version = self.versions.get(name, 0) + ahead
         sealed = SealedCredential(
-            auth_id=name, version=version, key_id="k", nonce=b"n", ciphertext=b"c", sites=("h",), updated_at=1.0
+            auth_id=name,
+            version=version,
+            key_id="k",
+            nonce=next(self.nonces).to_bytes(12),
+            ciphertext=b"what is sealed, with its tag",
+            sites=("h",),
+            updated_at=1.0,
         )
         try:
             with self.store.group():
@@ -348,9 +367,13 @@ class StoreMachine(StoreWork):
 
     @rule()
     def reopen(self) -> None:
-        """Closing and opening changes no row (I1, I19)."""
+        """Closing and opening changes no row of any table (I1, I19)."""
+        before = all_rows(self.store)
+
         self.store.close()
         self.store = Store.open(self.folder / "jobs.db", clock=self.clock)
+
+        assert all_rows(self.store) == before
 
 
 def keyed(key: str | None, scope: KeyScope) -> dict[str, Any]:
@@ -358,25 +381,6 @@ def keyed(key: str | None, scope: KeyScope) -> dict[str, Any]:
     if key is None:
         return {}
     return {"key": key, "key_scope": scope, "key_period_s": PERIOD_S if scope is KeyScope.PERIOD else None}
-
-
-def prune_all(store: Store, retention: Retention, at_once: int) -> list[int]:
-    """Prune to the end and return the jobs whose records were there to be archived."""
-    archived: list[int] = []
-    while True:
-        with store.group():
-            parts = store.queries.prunes.parts()
-        with store.loose_group():
-            if parts:
-                store.prunes.delete(
-                    [
-                        Archived(job_id=part.job_id, last_error_id=part.last_error_id, last_log_id=part.last_log_id)
-                        for part in parts
-                    ]
-                )
-            elif not (store.prunes.take_below(at_once) or store.prunes.take_over(retention, store.now, at_once)):
-                return archived
-        archived += [part.job_id for part in parts if part.job is not None]
 
 
 TestStoreMachine = StoreMachine.TestCase

@@ -13,6 +13,7 @@ from bequest.engine.database import Row, Value
 from bequest.engine.limits import KindTerms
 from bequest.engine.pauses import Pause, PauseScope
 from bequest.engine.store import Store
+from bequest.testing.manual_clock import ManualClock
 
 
 def test_lanes_share_a_claim_evenly(store: Store) -> None:
@@ -109,6 +110,18 @@ def test_turns_leave_out_a_paused_run_and_a_kind_at_its_limit(store: Store) -> N
 
     assert in_order(store, taken) == "abcabcab"
     assert Counter(get(store, one).kind for one in taken) == {"work": 6, "mail": 2}
+
+
+def test_turns_leave_out_what_is_not_due_yet(store: Store, clock: ManualClock) -> None:
+    """Whatever its priority, where it is the first of its lane and where it is not."""
+    for partition in "ab":
+        make(store, partition=partition)
+        make(store, partition=partition, priority=9, run_at=clock.now() + 60.0)
+        make(store, partition=partition, run_at=clock.now() + 60.0)
+
+    assert partitions(store, Worker(store).take()) == "ab"
+    clock.advance(60.0)
+    assert partitions(store, Worker(store).take()) == "aabb"
 
 
 def test_places_that_a_lane_has_no_use_for_go_to_the_others(store: Store) -> None:

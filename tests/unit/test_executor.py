@@ -11,7 +11,6 @@ import pytest
 from actor_rig import ExecutorRig, answer_of, failing, read, runs_in
 
 from bequest import Definition
-from bequest.actors.executor import METADATA_LOST
 from bequest.actors.messages import (
     CancelRun,
     CreateJob,
@@ -21,6 +20,7 @@ from bequest.actors.messages import (
     SpawnChildren,
     UpdateJobMetadata,
 )
+from bequest.engine.crawl_jobs import METADATA_LOST
 from bequest.engine.definitions import definition_from
 from bequest.engine.errors import (
     CommitInDoubtError,

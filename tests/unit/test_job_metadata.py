@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bequest.engine.definitions import Definition
-from bequest.engine.errors import MetadataError
+from bequest.engine.errors import LeaseLostError, MetadataError
 from bequest.engine.limits import KindTerms
-from bequest.engine.records import Json, NewJob, State
+from bequest.engine.records import Json, LeaseRef, NewJob, State
 from bequest.engine.store import Store
 
 
@@ -57,6 +57,24 @@ def test_metadata_merged_in_one_group_loses_no_key(store: Store) -> None:
             store.jobs.update_metadata(job_id, {f"key {number % 10}": number})
 
     assert metadata_of(store, job_id) == {f"key {number}": 40 + number for number in range(10)}
+
+
+def test_stale_holder_changes_no_metadata_of_a_job_that_somebody_else_runs(store: Store) -> None:
+    """It is the lease that gives the right to, and not that the job runs (I4)."""
+    with store.group():
+        store.jobs.create([NewJob(kind="page")])
+        (stale,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
+        store.leases.release([LeaseRef(job_id=stale.job_id, token=stale.token)])
+        (held,) = store.claims.claim("default", (KindTerms(kind="page"),), 1, 60.0)
+
+    with store.group(), pytest.raises(LeaseLostError):
+        store.jobs.update_metadata(stale.job_id, {"note": "late"}, token=stale.token)
+    with store.group(), pytest.raises(LeaseLostError):
+        store.jobs.increment_metadata(stale.job_id, "count", 1, token=stale.token)
+    with store.group():
+        store.jobs.update_metadata(held.job_id, {"note": "mine"}, token=held.token)
+
+    assert metadata_of(store, held.job_id) == {"note": "mine"}
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.RUNNING, State.COMPLETED])

@@ -289,6 +289,19 @@ def test_ripe_parents_wait_for_nothing(store: Store) -> None:
     assert found == (((empty, settled), (unsealed,)), ((), ()), ((), ()))
 
 
+def test_parent_of_a_page_that_waits_for_a_credential_is_not_ripe(store: Store) -> None:
+    """Nothing can be judged of it, and an engine that has nothing else to do is idle (I9)."""
+    parent_id = create(store)
+    spawn(store, parent_id, PAGE, seal=True)
+    (lease,) = claim(store)
+
+    end(store, lease, State.WAITING, "wiki")
+
+    with store.group():
+        assert store.parents.ripe({parent_id}) == ((), ())
+        assert store.is_idle()
+
+
 def test_page_that_waits_for_a_credential_is_not_ripe(store: Store) -> None:
     """A sealed job without children that waits for a credential goes on by itself once that comes (I9)."""
     job_id = waiting_page(store)

@@ -139,6 +139,22 @@ def test_stale_holder_writes_nothing_at_all(store: Store) -> None:
     assert left_behind(store, parent_id) == (0, 1, 0)
 
 
+@pytest.mark.parametrize("result", [None, 7])
+@pytest.mark.parametrize("count", [1, 3])
+def test_stale_holder_completes_nothing_that_somebody_else_runs(store: Store, count: int, result: int | None) -> None:
+    """Also where nothing is to be decided of an end, alone and among others of its kind (I4)."""
+    run(store, count)
+    stale = claim(store)
+    with store.group():
+        store.leases.release([LeaseRef(job_id=lease.job_id, token=lease.token) for lease in stale])
+    held = claim(store)
+
+    refused = complete(store, *(ended(lease, State.COMPLETED, result=result) for lease in stale))
+
+    assert sorted(refused) == sorted(lease.job_id for lease in held)
+    assert {get(store, lease.job_id).state for lease in held} == {State.RUNNING}
+
+
 @pytest.mark.parametrize("stale_is_first", [True, False])
 def test_stale_holder_hides_no_other(store: Store, stale_is_first: bool) -> None:
     """In one batch with the report of the lease's holder a stale one is refused alone, whichever came first (I4)."""

@@ -80,6 +80,21 @@ def test_own_step_that_is_done_waits_for_children_that_are_not(store: Store) -> 
     assert get(store, job_id).result == 7
 
 
+def test_own_step_that_is_done_waits_for_a_child_that_waits_for_a_credential(store: Store) -> None:
+    """One that needs a session has not ended, however little it runs (I9)."""
+    job_id, bad, page = parent(store, work(on_failure="continue"), work(), own_step=FOLLOWED)
+    worker = Worker(store)
+    worker.take()
+    worker.fail(bad)
+    worker.end(page, state=State.WAITING, waits_for="wiki")
+    judge(store)
+
+    worker.end(job_id)
+
+    assert states(store, job_id, page) == [State.WAITING, State.WAITING]
+    assert judge(store) == {}
+
+
 @pytest.mark.parametrize("on_failure", ["fail", "count"])
 def test_child_that_fails_during_the_own_step_still_counts(store: Store, on_failure: str) -> None:
     """The parent is judged by it once its step is done."""

@@ -88,8 +88,15 @@ def test_unfinished_run_stays(store: Store) -> None:
 
 
 def test_run_stays_until_its_time_has_passed(store: Store, clock: ManualClock) -> None:
-    """It is the end of the root that counts, to the second."""
-    finished_run(store, 2)
+    """It is the end of the root that counts, to the second, and neither its beginning nor an end below it."""
+    (root,) = create(store, NewJob(kind="crawl", state=State.WAITING))
+    clock.advance(86_400.0)
+    spawn(store, root, 2)
+    complete(store)
+    clock.advance(86_400.0)
+    with store.group():
+        store.parents.judge([root])
+    assert prune(store, DAY) == []
 
     clock.advance(86_399.0)
     assert prune(store, DAY) == []

@@ -311,6 +311,22 @@ def test_job_that_ends_the_whole_program_does_not_do_so_for_ever(store: Store, c
     assert worker.take() == []
 
 
+def test_ends_of_the_program_at_one_job_are_not_counted_against_another(store: Store) -> None:
+    """The others that ran at its last end pay for it as little as at its first (I5)."""
+    bad, worker = make(store, max_attempts=9), Worker(store)
+    for _ in range(ENDS_FORGIVEN):
+        worker.take()
+        with store.group():
+            store.leases.take_over()
+
+    good = make(store)
+    assert worker.take() == [bad, good]
+    with store.group():
+        store.leases.take_over()
+
+    assert [(get(store, one).state, get(store, one).attempts) for one in (bad, good)] == [(PENDING, 1), (PENDING, 0)]
+
+
 def test_page_is_not_what_ends_the_program(store: Store) -> None:
     """It is read in the browser's processes, and a crawl may be killed as often as one likes."""
     _, page_id = parent(store, NewJob(kind="page"))

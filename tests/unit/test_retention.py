@@ -44,6 +44,13 @@ def test_kind_can_be_kept_for_ever_where_others_are_not() -> None:
     assert due(retention, NOW, ["page", "invoice"]) == [Due("page", State.COMPLETED, NOW)]
 
 
+def test_kind_can_be_kept_for_no_time_at_all_where_others_are() -> None:
+    """Nor is 0 the lack of a number."""
+    retention = Retention(completed_s=DAY_S, kinds={"thumbnail": Keep(completed_s=0.0)})
+
+    assert retention.keep_s("thumbnail", State.COMPLETED) == 0.0
+
+
 def test_due_names_the_latest_end_of_each_kind_and_state() -> None:
     """What the store looks for is the same decision, for all kinds at once."""
     assert due(WEEK, NOW, ["page", "thumbnail"]) == [

@@ -72,6 +72,21 @@ def test_retry_of_a_child_opens_what_is_above_it(store: Store) -> None:
     assert judge(store) == {middle: DONE, root: DONE}
 
 
+def test_retry_of_a_child_opens_parents_that_were_completed_too(store: Store) -> None:
+    """Those bore its failure, and are final above it no more than others (I9)."""
+    root, middle = parent(store, work(state=WAITING))
+    (leaf,) = spawn(store, middle, work())
+    worker = Worker(store)
+    worker.fail(leaf)
+    assert judge(store) == {middle: DONE, root: DONE}
+
+    retry(store, leaf)
+
+    assert states(store, root, middle, leaf) == [WAITING, WAITING, PENDING]
+    worker.end(leaf)
+    assert judge(store) == {middle: DONE, root: DONE}
+
+
 def test_retry_of_a_child_whose_parent_would_fail_at_once_is_refused(store: Store) -> None:
     """For the parent would take it along: the refusal says what to retry instead, and writes nothing (I12)."""
     root, first, second = parent(store, work(), work(), max_child_failures=0)

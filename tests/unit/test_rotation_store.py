@@ -16,6 +16,7 @@ from bequest.engine.errors import CredentialError, StoreError
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, NewJob, SealedCredential, State
 from bequest.engine.store import Store
+from bequest.engine.vault import NONCE_BYTES
 
 OLD, NEW = "old key", "new key"
 FORMER = b"former seal"
@@ -26,7 +27,7 @@ def sealed(auth_id: str, *, version: int = 1, key_id: str = OLD, content: bytes 
         auth_id=auth_id,
         version=version,
         key_id=key_id,
-        nonce=content,
+        nonce=f"{auth_id} {version}".rjust(NONCE_BYTES).encode(),
         ciphertext=content * 50,
         sites=("wiki.example",),
         updated_at=5.0,

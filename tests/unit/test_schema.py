@@ -162,6 +162,15 @@ def test_sealed_parent_of_final_children_ends(database: Database, source: State,
     assert database.rows("SELECT state FROM job WHERE id = ?", (parent_id,)) == [(NUMBER_OF[state],)]
 
 
+def test_parent_does_not_complete_before_its_own_step(database: Database) -> None:
+    """One that has something to do after its children fails without it, and does not complete (I9)."""
+    parent_id, other = (insert_in(database, State.WAITING, sealed=1, own_step=1) for _ in range(2))
+
+    with pytest.raises(StoreError, match="own step is not done"):
+        move(database, parent_id, State.COMPLETED)
+    move(database, other, State.FAILED)
+
+
 # I13: the counters
 
 
@@ -266,6 +275,15 @@ def test_key_names_one_job_in_its_scope(
             insert(database, parent_id=parent_id, key="a", key_scope=scopes[1])
     else:
         insert(database, parent_id=parent_id, key="a", key_scope=scopes[1])
+
+
+def test_key_names_one_job_of_all_queues_and_kinds(database: Database) -> None:
+    """Where a job waits, and what it does, is no part of its key (I11)."""
+    insert(database, key="a")
+
+    for columns in ({"queue": "other"}, {"kind": "other"}, {"partition": "other"}):
+        with pytest.raises(StoreError, match="UNIQUE constraint failed"):
+            insert(database, key="a", **columns)
 
 
 def test_key_is_free_under_another_parent(database: Database) -> None:

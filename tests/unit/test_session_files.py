@@ -187,12 +187,15 @@ def test_json_session_cookies_have_no_expiry(text: str) -> None:
     assert read_one(text).expires is None
 
 
-@pytest.mark.parametrize(
-    "text", [extension_of(expirationDate=5), state_of(expires=5), json.dumps([{**STATE, "expires": 5}])]
-)
-def test_json_expired_cookies_stay_expired(text: str) -> None:
-    """A cookie that has expired is not turned into a session cookie."""
-    assert read_one(text).expires == 5.0
+@pytest.mark.parametrize("expires", [0, 5])
+@pytest.mark.parametrize("key", ["expires", "expiry", "expirationDate"])
+def test_json_expired_cookies_stay_expired(key: str, expires: int) -> None:
+    """A cookie that has expired, if at the epoch itself, is not turned into a session cookie."""
+    cookie = {name: value for name, value in STATE.items() if name != "expires"}
+
+    assert read_one(json.dumps([{**cookie, key: expires}])).expires == float(expires)
+    assert read_one(extension_of(expirationDate=expires)).expires == float(expires)
+    assert read_one(state_of(expires=expires)).expires == float(expires)
 
 
 @pytest.mark.parametrize(
