@@ -13,8 +13,9 @@ from story import MAX_PAGES, Story, told
 from story_checks import all_jobs, faults_of
 
 from bequest import Job, MetadataError
-from bequest.actors.executor import METADATA_LOST, ExecutorActor
+from bequest.actors.executor import ExecutorActor
 from bequest.actors.messages import UpdateJobMetadata
+from bequest.engine.crawl_jobs import METADATA_LOST
 from bequest.engine.records import State
 
 STORIES = 120
