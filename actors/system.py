@@ -15,11 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
 import pykka
 
 from ..engine.changes import Ripe
 from ..engine.clock import Clock, SystemClock
-from ..engine.database import MEMORY, WAL_BOUND_BYTES, Durability, database_at
+from ..engine.database import MEMORY, database_at
+from ..engine.database_connection import Durability
 from ..engine.definitions import Definition, check
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
 from ..engine.keys import KeySource
@@ -34,7 +36,7 @@ from .event_hub import EventHub
 from .executor_messages import ChildrenEnded, GoOn, StartRun, Sweep, TakeUpRuns
 from .given import check_timeout, checked_id
 from .handles import Credentials, Run
-from .health import EngineState, Health
+from .health import EngineState, Health, running_health
 from .housekeeper import HousekeeperActor, LookAround
 from .housekeeping import Housekeeping, with_archive
 from .housekeeping_messages import CutWal
@@ -62,8 +64,9 @@ class Engine(JobInterface, Housekeeping):
     newest writes at a power cut, never at a kill; *concurrency* is how many pages are fetched at once over all runs;
     *browser* is a Chromium's path, None to look for one; without *resume* unfinished runs rest until ``run`` takes them
     up; *queues* says how many handlers of a queue run at once (8 unless said otherwise), and names the queues that are
-    worked on although no kind names them; *retention* is pruned by from the start on and every five minutes. Nothing is
-    opened before ``start``.
+    worked on although no kind names them; *retention* is pruned by from the start on and every five minutes; *vfs*
+    names what SQLite reaches the file through, such as a disk that fails in tests, None its own. Nothing is opened
+    before ``start``.
     """
 
     def __init__(  # noqa: PLR0913 - all but the path by name, each with a default
@@ -78,9 +81,10 @@ class Engine(JobInterface, Housekeeping):
         queues: Mapping[str, int] | None = None,
         retention: Retention | None = None,
         clock: Clock | None = None,
+        vfs: str | None = None,
     ) -> None:
         check_options(path, concurrency, durability, key, retention, clock)
-        super().__init__(retention)
+        super().__init__(retention, vfs)
         self._path = database_at(Path(path) if str(path) != MEMORY else MEMORY)
         self._key = key
         self._durability: Durability = durability
@@ -128,7 +132,7 @@ class Engine(JobInterface, Housekeeping):
             if self._retention is not None:
                 self._retention = with_archive(self._retention)
             self._callbacks.start()
-            self._store = Store.open(self._path, clock=self._clock, durability=self._durability)
+            self._store = Store.open(self._path, clock=self._clock, durability=self._durability, vfs=self._vfs)
             try:
                 self._start_actors(self._store)
                 self.manager.ask(TakeOver())
@@ -243,15 +247,8 @@ class Engine(JobInterface, Housekeeping):
         supervisor, store = self._supervisor, self._store
         if store is None or supervisor is None:
             return Health(state=EngineState.STOPPED, abandoned=self._working.abandoned())
-        wal_bytes = store.wal_bytes
-        return Health(
-            state=EngineState.RUNNING if supervisor.cause is None else EngineState.FAILED,
-            cause=supervisor.cause,
-            restarts=supervisor.restarts,
-            abandoned=self._working.abandoned(),
-            wal_bytes=wal_bytes if wal_bytes > WAL_BOUND_BYTES else None,
-            backup=self._backup,
-        )
+        running = running_health(store.wal_bytes, cause=supervisor.cause, restarts=supervisor.restarts)
+        return msgspec.structs.replace(running, abandoned=self._working.abandoned(), backup=self._backup)
 
     def _start_actors(self, store: Store) -> None:
         from .executor import ExecutorActor
@@ -294,7 +291,9 @@ class Engine(JobInterface, Housekeeping):
 
         supervisor.add(
             self._reader,
-            lambda: ReaderActor.start(supervisor, self._path, self._clock, cut_wal=lambda: self.manager.ask(CutWal())),
+            lambda: ReaderActor.start(
+                supervisor, self._path, self._clock, cut_wal=lambda: self.manager.ask(CutWal()), vfs=self._vfs
+            ),
         )
 
     def _start_housekeeper(self, supervisor: Supervisor, pruner: Pruner) -> None:
