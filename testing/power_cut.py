@@ -18,6 +18,7 @@ from .disk_vfs import Disk, Operation, failure
 T = TypeVar("T")
 
 SECTOR = 512
+BESIDE = ("-wal", "-journal")  # of a database that was opened: perhaps there, and not opened yet
 CHANCES = (0.0, 0.1, 0.5, 0.9, 1.0)  # that a sector survives; one of them for each cut
 
 
@@ -116,43 +117,47 @@ class PowerCut(Disk):
 
     def after_cut(self, folder: Path) -> None:
         """Write the files into *folder* as the medium may have them, had the power gone now or when it was cut."""
+        for name, content in self.left().items():
+            folder.joinpath(name).write_bytes(content)
+
+    def left(self) -> dict[str, bytes]:
+        """Return what ``after_cut`` writes: the content of each file by its name, another one at each call."""
         with self._lock:
             chance = self._random.choice(CHANCES)
-            for path, medium in self._media.items():
-                is_elsewhere = medium.is_there and not Path(path).exists()  # moved past SQLite
-                left = None if is_elsewhere else medium.after_cut(lambda: self._random.random() < chance)
-                if left is not None:
-                    folder.joinpath(Path(path).name).write_bytes(left)
+            paths = dict.fromkeys(f"{path}{ending}" for path in self._media for ending in ("", *BESIDE))
+            left = {path: self._medium(path).after_cut(lambda: self._random.random() < chance) for path in paths}
+            return {Path(path).name: content for path, content in left.items() if content is not None}
+
+    def before(self, operation: Operation) -> None:
+        """Do nothing; a subclass may look here at what a cut just before *operation* would leave."""
 
     def meet(self, operation: Operation, act: Callable[[Operation], T]) -> T:
         """Note what it changes, and do it, unless it is a sync; fail when the power is gone."""
         with self._lock:
             if self.is_cut:
                 raise failure(operation, "io")
+            medium = self._media[operation.path] = self._medium(operation.path)
+            self.before(operation)
             self._met += 1
-            self.is_cut = self._met == self._cut_at
-            if operation.name == "open":
-                return self._open(operation, act)
-            self._note(operation)
+            self.is_cut = self.is_cut or self._met == self._cut_at
+            if operation.name != "open":
+                self._note(operation, medium)
             if self.is_cut:
                 raise failure(operation, "io")
-            return act(operation)
+            done = act(operation)
+            if operation.name == "open":
+                self._note_open(operation.path, medium)
+            return done
 
     def closed(self, path: str) -> None:
         """Note it."""
         with self._lock:
             self._media[path].opened -= 1
 
-    def _open(self, operation: Operation, act: Callable[[Operation], T]) -> T:
-        if self.is_cut:
-            raise failure(operation, "io")
-        medium = self._medium(operation.path)
-        opened = act(operation)
-        if not medium.is_there:
-            medium = Medium(None, former=medium.former)
-        medium.opened += 1
-        self._media[operation.path] = medium
-        return opened
+    def _note_open(self, path: str, medium: Medium) -> None:
+        opened = medium if medium.is_there else Medium(None, former=medium.former)
+        opened.opened += 1
+        self._media[path] = opened
 
     def _medium(self, path: str) -> Medium:
         """Return what is known of a name; what has come there past SQLite is durable."""
@@ -165,8 +170,7 @@ class PowerCut(Disk):
             return Medium(None, former=known.former, is_there=False)
         return known if known.is_there and known.content() == found else Medium(found)
 
-    def _note(self, operation: Operation) -> None:
-        medium = self._media[operation.path] = self._medium(operation.path)
+    def _note(self, operation: Operation, medium: Medium) -> None:
         match operation.name:
             case "write":
                 medium.change(sectors(operation.offset, operation.data))
