@@ -19,7 +19,7 @@ from .clock import Clock
 from .database_connection import BUSY_TIMEOUT_MS, Durability, connect, connect_to_read, run_all
 from .database_copy import Copy
 from .database_errors import named, translated, translation
-from .errors import CommitInDoubtError, DeadlineError, ForkError, StoreError
+from .errors import CommitInDoubtError, DeadlineError, DiskError, ForkError, StoreError
 from .read_deadline import ReadDeadline
 
 Value = str | int | float | bytes | None
@@ -45,6 +45,7 @@ class Database:
         self._reopen_with = reopen_with
         self._pid = os.getpid()
         self._in_group = False
+        self._last_error = ""  # of this group, by SQLite's name
         self._must_reopen = False
         self._wal = Path(f"{connection.filename}-wal") if connection.filename else None
         self._wal_pages = 0  # that are to be written back
@@ -78,7 +79,7 @@ class Database:
             self.reopen()
         with translated("begin a transaction"):
             self._connection.execute("BEGIN IMMEDIATE")
-        self._in_group = True
+        self._in_group, self._last_error = True, "an error"
         try:
             yield
             self._check_transaction()
@@ -111,16 +112,15 @@ class Database:
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """Run the block so that it is undone alone when it raises."""
-        self._check_transaction()
-        self._connection.execute("SAVEPOINT message")
+        self.rows("SAVEPOINT message")
         try:
             yield
         except BaseException:
             self.rollbacks += 1
             if self._connection.in_transaction:  # SQLite itself undoes all of it on some errors
-                self._connection.execute("ROLLBACK TO message; RELEASE message")
+                self._undo_savepoint()
             raise
-        self._connection.execute("RELEASE message")
+        self.rows("RELEASE message")
 
     def rows(self, sql: str, values: Iterable[Value] = ()) -> list[Row]:
         """Run one statement and return all its rows."""
@@ -128,6 +128,7 @@ class Database:
         try:
             return self._connection.execute(sql, tuple(values)).fetchall()
         except apsw.Error as error:
+            self._last_error = named(error)
             raise translation(error, "read or write the database") from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise StoreError(f"a value fits in no column: {type(error).__name__}; shorten or encode it") from error
@@ -242,6 +243,13 @@ class Database:
         with suppress(apsw.Error):  # of a VFS in Python; the connection is closed all the same
             self._connection.close(force=True)
 
+    def _undo_savepoint(self) -> None:
+        try:
+            self.rows("ROLLBACK TO message")
+            self.rows("RELEASE message")
+        except StoreError:
+            self._undo()  # all of it, or half of the block would be written with what comes after it
+
     def _undo(self) -> None:
         self.rollbacks += 1
         if self._connection.in_transaction:
@@ -282,8 +290,8 @@ class Database:
     def _check_transaction(self) -> None:
         """Refuse to go on in a group that SQLite itself has undone, as it does when the disk is full or fails."""
         self._check_process()
-        if self._in_group and not self._connection.in_transaction:
-            raise StoreError("SQLite has undone the whole transaction after an error; nothing of it is written")
+        if self._in_group and (self._must_reopen or not self._connection.in_transaction):
+            raise DiskError(f"SQLite undid the whole transaction after {self._last_error}; nothing of it is written")
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 import apsw
 
-from .errors import DatabaseCorruptError, StoreError
+from .errors import DatabaseCorruptError, DiskError, StoreError
+
+OF_THE_DISK = (apsw.IOError, apsw.FullError, apsw.CantOpenError, apsw.ReadOnlyError)
 
 
 @contextmanager
@@ -25,7 +27,8 @@ def translation(error: apsw.Error, doing: str) -> StoreError:
         return DatabaseCorruptError(f"asked to {doing}, found a damaged file; restore a backup ({named(error)})")
     if isinstance(error, apsw.ConstraintError):
         return StoreError(f"the database refused it: {error}")
-    return StoreError(f"asked to {doing}, found {named(error)}; check the disk, its space and the file's rights")
+    kind = DiskError if isinstance(error, OF_THE_DISK) else StoreError
+    return kind(f"asked to {doing}, found {named(error)}; check the disk, its space and the file's rights")
 
 
 def named(error: apsw.Error) -> str:
