@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from engine_cut_driver import cut_engines
 from power_cut_driver import cut_power
 
 from bequest.engine.database_connection import Durability
@@ -12,6 +13,7 @@ from bequest.engine.database_connection import Durability
 SEED = 20_261_125
 CUTS = 2_000
 CONTROLS = 200
+ENGINES = 24
 
 
 def test_power_cuts_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -34,3 +36,11 @@ def test_power_cuts_take_what_was_not_synced(tmp_path: Path, durability: Durabil
 
     assert tally.lost > CONTROLS / 20
     assert lies or tally.faults == []  # what is left is whole and in order, also where the newest is gone
+
+
+def test_engine_goes_on_after_a_power_cut(tmp_path: Path) -> None:
+    """A whole engine whose power went has lost no job and no end that it told of, and another completes the rest."""
+    tally = cut_engines(tmp_path, ENGINES, SEED)
+
+    assert tally.faults == []
+    assert tally.acknowledged > ENGINES
