@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from ..engine.database import Durability
+from ..engine.database_connection import Durability
 from ..engine.errors import EngineError
 from ..engine.number_rules import is_whole
 from ..engine.retention import Retention

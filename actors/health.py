@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from ..engine.backup_file import BackupProgress
+from ..engine.database import WAL_BOUND_BYTES
 from ..engine.records import Record
 
 
@@ -25,3 +26,13 @@ class Health(Record, frozen=True, kw_only=True):
     abandoned: int = 0  # threads whose handlers were given up and have not returned
     wal_bytes: int | None = None  # of the write-ahead log, while it is over its bound because somebody reads on and on
     backup: BackupProgress | None = None  # of the one that is under way
+
+
+def running_health(wal_bytes: int, *, cause: str | None, restarts: int) -> Health:
+    """Return the health of a started engine whose log has that size; with a *cause* it has failed."""
+    return Health(
+        state=EngineState.RUNNING if cause is None else EngineState.FAILED,
+        cause=cause,
+        restarts=restarts,
+        wal_bytes=wal_bytes if wal_bytes > WAL_BOUND_BYTES else None,
+    )

@@ -39,8 +39,9 @@ class Housekeeping:
     _clock: Clock
     _path: str
 
-    def __init__(self, retention: Retention | None, threads: Threads) -> None:
+    def __init__(self, retention: Retention | None, vfs: str | None, threads: Threads) -> None:
         self._retention = retention
+        self._vfs = vfs
         self._housekeeper = Address("housekeeper", threads)
         self._pruner: Pruner | None = None
         self._backup: BackupProgress | None = None  # of the one that is under way
@@ -108,7 +109,7 @@ class Housekeeping:
         if self._path == MEMORY:
             found: list[Finding] = self.manager.ask(query, timeout_s=timeout_s)
             return found
-        reader = open_reader(self._path, clock=self._clock)
+        reader = open_reader(self._path, clock=self._clock, vfs=self._vfs)
         try:
             with reader.deadline(timeout_s, gives_way=False):
                 return query.read(Queries(reader))

@@ -13,18 +13,30 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import pykka
 
 from ..engine.changes import Move, Notice, Ripe
-from ..engine.errors import BequestError, CommitInDoubtError, EngineError, EngineStoppedError, StoreError
-from ..engine.records import LeaseRef
+from ..engine.errors import BequestError, CommitInDoubtError, DiskError, EngineError, EngineStoppedError, StoreError
 from ..engine.store import Store
-from .asking import Ask, Reply, answer
-from .messages import FallDue, Footing, ReclaimLeases, ReleaseLeases, Request
-from .standing_messages import PARKED, Assigned, Standing
+from .asking import Ask, answer
+from .messages import FallDue, Footing, ReclaimLeases, RenewLeases, Request
+from .settlements import (
+    Entry,
+    Settlement,
+    assigned_refs,
+    given_back,
+    is_given_up,
+    is_needless,
+    is_of_a_worker,
+    is_repeated,
+    is_superseded,
+    newly_parked,
+)
+from .standing_messages import PARKED, Standing
 from .supervised import Overseer, SupervisedActor
+from .trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -35,21 +47,6 @@ RETRY_S = 1.0  # until what failed for the database's sake is done again
 
 class Tick:
     """Told when something may have fallen due: leases end, jobs become claimable, the WAL is written back."""
-
-
-class Entry(NamedTuple):
-    """A message in the group; *reply* is None when nobody waits."""
-
-    message: Request
-    reply: pykka.Future[Any] | None
-
-
-class Settlement(NamedTuple):
-    """What becomes of an entry once the group is durable."""
-
-    entry: Entry
-    result: Any
-    error: BequestError | None = None
 
 
 class _ReplayNeededError(Exception):
@@ -86,6 +83,8 @@ class ManagerActor(SupervisedActor):
         self._ripe = NOTHING_RIPE
         self._assigned_in_vain: frozenset[int] = frozenset()  # and cancelled in the same group
         self._is_in_doubt = False  # a commit failed, and since then none has succeeded
+        self._is_behind = False  # what fell due is still to be done
+        self._trouble = Trouble()
         self._was_wal_over = False
 
     def receive(self, message: object) -> None:
@@ -152,7 +151,7 @@ class ManagerActor(SupervisedActor):
         if self._assigned_in_vain:  # last, or the worker would be told of it before it has it
             self._on_lost(self._assigned_in_vain)
         self._tell_of_changes()
-        retry_at = self._store.now + RETRY_S if self._put_off or self._is_in_doubt else math.inf
+        retry_at = self._store.now + RETRY_S if self._put_off or self._is_in_doubt or self._is_behind else math.inf
         self._wake_at(min(self._store.changes.wake_at, retry_at))
         self._look_after_wal()
 
@@ -179,25 +178,29 @@ class ManagerActor(SupervisedActor):
                 return self._transaction(entries, self._together, self._plainly)
             except _ReplayNeededError:
                 return self._transaction(entries, self._one_by_one, self._guarded)
-        except CommitInDoubtError as error:
-            logger.exception("commit in doubt; the database is opened again", extra={"messages": len(entries)})
-            self._is_in_doubt = True
-            self._reopen()
-            return self._undone(entries, error)
         except StoreError as error:
-            logger.warning("a group was not written", extra={"messages": len(entries), "error": str(error)})
+            self._trouble.note(error, self._store.now, messages=len(entries))
+            if isinstance(error, CommitInDoubtError):
+                self._is_in_doubt = True
+                self._reopen()
             return self._undone(entries, error)
 
     def _reopen(self) -> None:
         try:
             self._store.reopen()
-        except StoreError:
-            logger.exception("the database was not opened again; the next group tries")
+        except StoreError as error:
+            self._trouble.note(error, self._store.now, messages=0)  # the next group tries
 
     def _undone(self, entries: list[Entry], error: StoreError) -> list[Settlement]:
         """Return the answers of a group that failed; what was told and can be repeated is kept for later."""
-        self._put_off += [entry for entry in entries if is_repeated(entry)]
+        for entry in entries:
+            if is_repeated(entry) or isinstance(entry.message, RenewLeases):  # it must come before its lease ends
+                self._do_later(entry.message)
         return [Settlement(entry, None, error) for entry in entries if not is_repeated(entry)]
+
+    def _do_later(self, message: Request) -> None:
+        """Have *message* done again at the next tick, in the place of those that it makes needless."""
+        self._put_off = [*(one for one in self._put_off if not is_needless(one.message, message)), Entry(message, None)]
 
     def _transaction(
         self,
@@ -209,6 +212,7 @@ class ManagerActor(SupervisedActor):
         settlements: list[Settlement] = []
         try:
             with self._store.loose_group() if is_loose else self._store.group():
+                before = self._store.total_changes
                 settlements += apply_all(entries)
                 self._store.follow_up()
                 parked = [entry for entry in self._parked if not is_superseded(entry, entries)]
@@ -216,10 +220,13 @@ class ManagerActor(SupervisedActor):
                 settlements += served
                 ripe = self._store.parents.ripe(self._store.changes.parents)
                 self._assigned_in_vain = self._lost_again(settlements)
+                has_written = self._store.total_changes != before
         except CommitInDoubtError:
             self._put_off += given_back(settlements)
             raise
         self._parked, self._ripe, self._is_in_doubt = still_parked, ripe, False
+        if has_written:
+            self._trouble.is_over(self._store.now)
         return [settlement for settlement in settlements if settlement.result is not PARKED]
 
     def _lost_again(self, settlements: Sequence[Settlement]) -> frozenset[int]:
@@ -309,6 +316,12 @@ class ManagerActor(SupervisedActor):
             logger.exception("an answer was not sent", extra={"asked": type(entry.message).__name__})
 
     def _tell(self, message: Request, result: Any, error: BequestError | None) -> None:
+        if isinstance(error, DiskError | CommitInDoubtError):
+            self._trouble.note(error, self._store.now, messages=1)
+            if message.is_repeatable:
+                self._do_later(message)  # as it is, for that is no fault of its own
+            self._is_behind = self._is_behind or isinstance(message, FallDue)
+            return
         if error is not None:
             told = {"asked": type(message).__name__, "error": str(error)}
             logger.warning("what was told to the manager failed", extra=told)
@@ -320,55 +333,16 @@ class ManagerActor(SupervisedActor):
             self._put_off.append(Entry(message.instead(error), None))
 
     def _tick(self) -> None:
-        """Do what fell due; it counts as a message of its own."""
-        self._group += [*self._put_off, Entry(FallDue(), None)]
-        self._put_off = []
+        """Do what was put off, so that a lease that was to be renewed has not ended, and then what fell due.
+
+        Each in a group of its own: what fell due must not wait for what there is no room for.
+        """
+        if self._put_off:
+            self._group += self._put_off
+            self._put_off = []
+            self._flush()
+        self._is_behind = False
+        self._group.append(Entry(FallDue(), None))
         self._flush()
         if self.actor_inbox.empty():
             self._store.truncate_wal()
-
-
-def newly_parked(settlements: Sequence[Settlement]) -> list[Entry]:
-    """Return what is left to do of those that were done in vain."""
-    return [
-        Entry(entry.message.parked(), entry.reply)
-        for entry, result, _ in settlements
-        if result is PARKED and isinstance(entry.message, Standing)
-    ]
-
-
-def given_back(settlements: Sequence[Settlement]) -> list[Entry]:
-    """Return what gives back the leases that nobody knows of: their worker has ended, or their group is in doubt."""
-    refs = assigned_refs(settlements)
-    return [Entry(ReleaseLeases(leases=refs), None)] if refs else []
-
-
-def assigned_refs(settlements: Sequence[Settlement]) -> tuple[LeaseRef, ...]:
-    """Return the leases that workers were assigned."""
-    assigned = [settlement.result for settlement in settlements if isinstance(settlement.result, Assigned)]
-    return tuple(LeaseRef(job_id=lease.job_id, token=lease.token) for result in assigned for lease in result.leases)
-
-
-def is_repeated(entry: Entry) -> bool:
-    """Whether it is done again after its group has failed, for nobody else will."""
-    return entry.reply is None and entry.message.is_repeatable
-
-
-def is_of_a_worker(entry: Entry) -> bool:
-    """Whether it is a worker's, which is told what it wants instead of being answered."""
-    return entry.reply is None and isinstance(entry.message, Standing)
-
-
-def is_given_up(entry: Entry) -> bool:
-    """Whether nobody waits for it any more."""
-    if entry.reply is None:
-        return isinstance(entry.message, Standing) and entry.message.is_given_up
-    return isinstance(entry.reply, Reply) and entry.reply.is_given_up
-
-
-def is_superseded(parked: Entry, entries: Sequence[Entry]) -> bool:
-    """Whether a newer message takes the place of one that is parked."""
-    old = parked.message
-    return isinstance(old, Standing) and any(
-        isinstance(entry.message, Standing) and entry.message.supersedes(old) for entry in entries
-    )

@@ -42,7 +42,7 @@ class MonitorActor(SupervisedActor):
         try:
             moved: dict[int, State] = self._manager.ask(JudgeParents(parent_ids=parent_ids))
         except StoreError as error:
-            logger.warning("the next sweep judges", extra={"cause": str(error)})
+            logger.debug("the next sweep judges; the manager says why", extra={"cause": str(error)})
             return
         for job_id, state in moved.items():
             logger.info(

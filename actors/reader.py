@@ -30,11 +30,17 @@ class ReaderActor(SupervisedActor):
     """Answers every ``Query`` over the database at *path*; *cut_wal* has the owner cut a WAL over its bound short."""
 
     def __init__(
-        self, overseer: Overseer, path: str, clock: Clock, *, cut_wal: Callable[[], object] = lambda: None
+        self,
+        overseer: Overseer,
+        path: str,
+        clock: Clock,
+        *,
+        cut_wal: Callable[[], object] = lambda: None,
+        vfs: str | None = None,
     ) -> None:
         super().__init__(overseer)
         self._cut_wal = cut_wal
-        self._database = open_reader(path, clock=clock)
+        self._database = open_reader(path, clock=clock, vfs=vfs)
         self._queries = Queries(self._database)
 
     def receive(self, message: object) -> None:

@@ -14,11 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
 import pykka
 
 from ..engine.changes import Ripe
 from ..engine.clock import Clock, SystemClock
-from ..engine.database import MEMORY, WAL_BOUND_BYTES, Durability, database_at
+from ..engine.database import MEMORY, database_at
+from ..engine.database_connection import Durability
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
 from ..engine.keys import KeySource
 from ..engine.retention import Retention
@@ -32,7 +34,7 @@ from .event_hub import EventHub
 from .executor_messages import ChildrenEnded, GoOn, Sweep, TakeUpRuns
 from .given import check_timeout
 from .handles import Credentials
-from .health import EngineState, Health
+from .health import EngineState, Health, running_health
 from .housekeeper import HousekeeperActor, LookAround
 from .housekeeping import Housekeeping, with_archive
 from .housekeeping_messages import CutWal
@@ -59,9 +61,16 @@ class Engine(JobInterface, RunInterface, Housekeeping):
     newest writes at a power cut, never at a kill; *concurrency* is how many pages are fetched at once over all runs;
     *browser* is a Chromium's path, None to look for one; without *resume* unfinished runs rest until ``run`` takes them
     up; *queues* says how many handlers of a queue run at once (8 unless said otherwise), and names the queues that are
-    worked on although no kind names them; *retention* is pruned by from the start on and every five minutes; *threads*
-    is what it runs on, and is for tests. Nothing is opened before ``start``.
+    worked on although no kind names them; *retention* is pruned by from the start on and every five minutes. For tests
+    there are *vfs*, the name of what SQLite reaches the file through, None its own, and *threads*, what it runs on.
+    Nothing is opened before ``start``.
     """
+
+    _store: Store | None = None  # while it runs, as all of these
+    _alarm: Alarm | None = None
+    _supervisor: Supervisor | None = None
+    _team: WorkerTeam | None = None
+    _has_crawlers = False
 
     def __init__(  # noqa: PLR0913 - all but the path by name, each with a default
         self,
@@ -75,10 +84,11 @@ class Engine(JobInterface, RunInterface, Housekeeping):
         queues: Mapping[str, int] | None = None,
         retention: Retention | None = None,
         clock: Clock | None = None,
+        vfs: str | None = None,
         threads: Threads = OS_THREADS,
     ) -> None:
         check_options(path, concurrency, durability, key, retention, clock)
-        super().__init__(retention, threads)
+        super().__init__(retention, vfs, threads)
         self._threads = threads
         self._jitter: Callable[[], float] = random.SystemRandom().random
         self._path = database_at(Path(path) if str(path) != MEMORY else MEMORY)
@@ -90,12 +100,7 @@ class Engine(JobInterface, RunInterface, Housekeeping):
         self._clock = clock or SystemClock()
         self._pid = os.getpid()
         self._lifecycle = threads.lock()
-        self._store: Store | None = None
-        self._alarm: Alarm | None = None
-        self._supervisor: Supervisor | None = None
-        self._has_crawlers = False
         self._slots = slots_of(queues)
-        self._team: WorkerTeam | None = None
         self._working = Working(threads)
         self._kinds = Kinds()
         self._hub = EventHub(threads)
@@ -126,7 +131,7 @@ class Engine(JobInterface, RunInterface, Housekeeping):
             if self._retention is not None:
                 self._retention = with_archive(self._retention)
             self._callbacks.start()
-            self._store = Store.open(self._path, clock=self._clock, durability=self._durability)
+            self._store = Store.open(self._path, clock=self._clock, durability=self._durability, vfs=self._vfs)
             try:
                 self._start_actors(self._store)
                 self.manager.ask(TakeOver())
@@ -199,15 +204,8 @@ class Engine(JobInterface, RunInterface, Housekeeping):
         supervisor, store = self._supervisor, self._store
         if store is None or supervisor is None:
             return Health(state=EngineState.STOPPED, abandoned=self._working.abandoned())
-        wal_bytes = store.wal_bytes
-        return Health(
-            state=EngineState.RUNNING if supervisor.cause is None else EngineState.FAILED,
-            cause=supervisor.cause,
-            restarts=supervisor.restarts,
-            abandoned=self._working.abandoned(),
-            wal_bytes=wal_bytes if wal_bytes > WAL_BOUND_BYTES else None,
-            backup=self._backup,
-        )
+        running = running_health(store.wal_bytes, cause=supervisor.cause, restarts=supervisor.restarts)
+        return msgspec.structs.replace(running, abandoned=self._working.abandoned(), backup=self._backup)
 
     def _start_actors(self, store: Store) -> None:
         from .executor import ExecutorActor
@@ -253,7 +251,12 @@ class Engine(JobInterface, RunInterface, Housekeeping):
         supervisor.add(
             self._reader,
             lambda: self._threads.start_actor(
-                ReaderActor, supervisor, self._path, self._clock, cut_wal=lambda: self.manager.ask(CutWal())
+                ReaderActor,
+                supervisor,
+                self._path,
+                self._clock,
+                cut_wal=lambda: self.manager.ask(CutWal()),
+                vfs=self._vfs,
             ),
         )
 

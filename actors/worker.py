@@ -173,7 +173,7 @@ class WorkerActor(SupervisedActor):
         try:
             lost: list[int] = self._manager.ask(RenewLeases(leases=held, lease_s=LEASE_S))
         except BequestError:
-            logger.warning("leases were not renewed; the next beat tries again", extra={"leases": len(held)})
+            logger.debug("leases were not renewed; the manager or the next beat does", extra={"leases": len(held)})
         else:
             self._pool.lose(set(lost))
 

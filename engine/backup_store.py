@@ -6,7 +6,8 @@ On a connection of its own it would begin anew with every commit; on this one wh
 from __future__ import annotations
 
 from .backup_file import BackupProgress
-from .database import Copy, Database
+from .database import Database
+from .database_copy import Copy
 from .errors import BackupError
 
 

@@ -1,4 +1,4 @@
-"""Owns the connection to SQLite; the only module that imports apsw.
+"""Owns the connection to SQLite, and the transactions on it.
 
 A ``Database`` is used by one thread at a time. What is written inside ``group()`` is durable when the block has ended
 (I1): under ``"full"`` it survives a power cut, under ``"relaxed"`` a kill but perhaps not a power cut. Checkpoints
@@ -11,34 +11,33 @@ import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import apsw
 
 from .clock import Clock
-from .errors import BackupError, CommitInDoubtError, DatabaseCorruptError, DeadlineError, ForkError, StoreError
+from .database_connection import BUSY_TIMEOUT_MS, Durability, connect, connect_to_read, run_all
+from .database_copy import Copy
+from .database_errors import named, translated, translation
+from .errors import CommitInDoubtError, DeadlineError, DiskError, ForkError, StoreError
 from .read_deadline import ReadDeadline
 
-Durability = Literal["full", "relaxed"]
 Value = str | int | float | bytes | None
 Row = tuple[Any, ...]  # Any: as SQLite gives it
+ReopenWith = tuple[str, Durability, str | None]  # path, durability, VFS
 
 CHECKPOINT_PAGES = 1000  # of the WAL, then it is written back
 WAL_BOUND_BYTES = 64 * 1024**2  # then long reads give way, and the file is cut short as soon as nobody reads
 FRAME_BYTES = 4096 + 24  # a page in the WAL, https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 LOOK_EVERY = 20_000  # steps of SQLite's machine between two looks at the time, some milliseconds
-BUSY_TIMEOUT_MS = 5_000  # a reader that takes part in recovery holds the file for an instant
 MEMORY = ":memory:"
-
-SETTINGS = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY"
-SYNCHRONOUS = {"full": "FULL", "relaxed": "NORMAL"}
 SQLITE_VERSION = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
 
 
 class Database:
     """One connection; ``now`` is the time of the group that is open."""
 
-    def __init__(self, connection: apsw.Connection, clock: Clock, reopen_with: tuple[str, Durability] | None) -> None:
+    def __init__(self, connection: apsw.Connection, clock: Clock, reopen_with: ReopenWith | None) -> None:
         self.now = 0.0
         self.rollbacks = 0  # grows whenever what was read in a group may have been undone
         self._connection = connection
@@ -46,6 +45,7 @@ class Database:
         self._reopen_with = reopen_with
         self._pid = os.getpid()
         self._in_group = False
+        self._last_error = ""  # of this group, by SQLite's name
         self._must_reopen = False
         self._wal = Path(f"{connection.filename}-wal") if connection.filename else None
         self._wal_pages = 0  # that are to be written back
@@ -53,22 +53,18 @@ class Database:
         self._copies: list[Copy] = []
 
     @classmethod
-    def open(cls, path: str, *, durability: Durability, clock: Clock) -> Self:
+    def open(cls, path: str, *, durability: Durability, clock: Clock, vfs: str | None = None) -> Self:
         """Open the file at *path* (or ``":memory:"``) for writing; it exists and was checked."""
-        with _translated("open the database"):
-            database = cls(_connect(path, durability), clock, (path, durability))
+        with translated("open the database"):
+            database = cls(connect(path, durability, vfs), clock, (path, durability, vfs))
         database._watch_wal()
         return database
 
     @classmethod
-    def open_reader(cls, path: str, *, clock: Clock) -> Self:
+    def open_reader(cls, path: str, *, clock: Clock, vfs: str | None = None) -> Self:
         """Open the file at *path* for reading only, beside its owner."""
-        with _translated("open the database for reading"):
-            connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
-            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            _keep_plans(connection)
-            _run_all(connection, f"{SETTINGS}; PRAGMA query_only=ON")
-        return cls(connection, clock, None)
+        with translated("open the database for reading"):
+            return cls(connect_to_read(path, vfs), clock, None)
 
     @contextmanager
     def group(self) -> Generator[None]:
@@ -81,9 +77,9 @@ class Database:
         self.now = self._clock.now()
         if self._must_reopen:
             self.reopen()
-        with _translated("begin a transaction"):
+        with translated("begin a transaction"):
             self._connection.execute("BEGIN IMMEDIATE")
-        self._in_group = True
+        self._in_group, self._last_error = True, "an error"
         try:
             yield
             self._check_transaction()
@@ -97,7 +93,7 @@ class Database:
         except apsw.Error as error:
             self.rollbacks += 1
             self._must_reopen = True
-            raise CommitInDoubtError(f"{CommitInDoubtError.__doc__} (SQLite: {_named(error)})") from error
+            raise CommitInDoubtError(f"{CommitInDoubtError.__doc__} (SQLite: {named(error)})") from error
 
     @contextmanager
     def loose_group(self) -> Generator[None]:
@@ -116,16 +112,15 @@ class Database:
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """Run the block so that it is undone alone when it raises."""
-        self._check_transaction()
-        self._connection.execute("SAVEPOINT message")
+        self.rows("SAVEPOINT message")
         try:
             yield
         except BaseException:
             self.rollbacks += 1
             if self._connection.in_transaction:  # SQLite itself undoes all of it on some errors
-                self._connection.execute("ROLLBACK TO message; RELEASE message")
+                self._undo_savepoint()
             raise
-        self._connection.execute("RELEASE message")
+        self.rows("RELEASE message")
 
     def rows(self, sql: str, values: Iterable[Value] = ()) -> list[Row]:
         """Run one statement and return all its rows."""
@@ -133,7 +128,8 @@ class Database:
         try:
             return self._connection.execute(sql, tuple(values)).fetchall()
         except apsw.Error as error:
-            raise _translation(error, "read or write the database") from error
+            self._last_error = named(error)
+            raise translation(error, "read or write the database") from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise StoreError(f"a value fits in no column: {type(error).__name__}; shorten or encode it") from error
 
@@ -149,8 +145,8 @@ class Database:
 
     def script(self, sql: str) -> None:
         """Run several statements."""
-        with _translated("change the schema"):
-            _run_all(self._connection, sql)
+        with translated("change the schema"):
+            run_all(self._connection, sql)
 
     @property
     def total_changes(self) -> int:
@@ -225,8 +221,8 @@ class Database:
             self.rollbacks += 1
             self._must_reopen = True
             self._close_connection()
-            with _translated("open the database again"):
-                self._connection = _connect(*self._reopen_with)
+            with translated("open the database again"):
+                self._connection = connect(*self._reopen_with)
             self._watch_wal()
         self._must_reopen = False
 
@@ -244,13 +240,21 @@ class Database:
     def _close_connection(self) -> None:
         for copy in self._copies:
             copy.close()
-        self._connection.close(force=True)
+        with suppress(apsw.Error):  # of a VFS in Python; the connection is closed all the same
+            self._connection.close(force=True)
+
+    def _undo_savepoint(self) -> None:
+        try:
+            self.rows("ROLLBACK TO message")
+            self.rows("RELEASE message")
+        except StoreError:
+            self._undo()  # all of it, or half of the block would be written with what comes after it
 
     def _undo(self) -> None:
         self.rollbacks += 1
         if self._connection.in_transaction:
             self._must_reopen = True
-            with _translated("undo a transaction"):
+            with translated("undo a transaction"):
                 self._connection.execute("ROLLBACK")
             self._must_reopen = False
 
@@ -286,103 +290,12 @@ class Database:
     def _check_transaction(self) -> None:
         """Refuse to go on in a group that SQLite itself has undone, as it does when the disk is full or fails."""
         self._check_process()
-        if self._in_group and not self._connection.in_transaction:
-            raise StoreError("SQLite has undone the whole transaction after an error; nothing of it is written")
+        if self._in_group and (self._must_reopen or not self._connection.in_transaction):
+            raise DiskError(f"SQLite undid the whole transaction after {self._last_error}; nothing of it is written")
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
             raise ForkError
-
-
-class Copy:
-    """A copy of a database into a file of its own, so many pages at a time; used by the connection's thread.
-
-    What that connection writes meanwhile is in the copy. What another one writes makes it begin anew, unless the
-    connection reads in a transaction of its own all the while. Nothing of it is durable before the file is synced.
-    """
-
-    def __init__(self, source: apsw.Connection, path: str) -> None:
-        self.is_closed = False
-        self._path = path
-        self._to_close: list[apsw.Backup | apsw.Connection] = []
-        with self._translated():
-            target = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
-            self._to_close.append(target)
-            _run_all(target, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA mmap_size=0")
-            self._backup = target.backup("main", source, "main")
-            self._to_close.append(self._backup)
-
-    def step(self, pages: int) -> tuple[int, int]:
-        """Copy so many more pages; return how many are copied and how many there are. Raises ``BackupError``."""
-        if self.is_closed:
-            raise BackupError(f"asked to go on with the backup to {self._path}, found it ended; begin it anew")
-        with self._translated():
-            self._backup.step(pages)
-        return self._backup.page_count - self._backup.remaining, self._backup.page_count
-
-    def close(self) -> None:
-        """End it, complete or not; the file has its bytes, not synced."""
-        self.is_closed = True
-        while self._to_close:
-            self._to_close.pop().close(force=True)
-
-    @contextmanager
-    def _translated(self) -> Generator[None]:
-        try:
-            yield
-        except apsw.Error as error:
-            self.close()
-            raise BackupError(
-                f"asked to back up to {self._path}, found {_named(error)}; check that disk and its space"
-            ) from error
-
-
-def _connect(path: str, durability: Durability) -> apsw.Connection:
-    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)  # what is gone is not made anew, empty
-    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    _keep_plans(connection)
-    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # until close() is asked for
-    _run_all(
-        connection,
-        f"{SETTINGS}; PRAGMA synchronous={SYNCHRONOUS[durability]}; PRAGMA wal_autocheckpoint=0;"
-        "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON",
-    )
-    return connection
-
-
-def _keep_plans(connection: apsw.Connection) -> None:
-    """Have a statement planned once, not again for each value that it is given.
-
-    Built with STAT4, as APSW's is, SQLite plans anew, triggers and all, whenever a value bound to a compared column
-    has changed: 0.2 ms at each claim. https://www.sqlite.org/queryplanner-ng.html#qpstab
-    """
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-
-
-def _run_all(connection: apsw.Connection, sql: str) -> None:
-    """Run several statements; apsw stops before the one after a row, until that row is fetched."""
-    connection.execute(sql).fetchall()
-
-
-@contextmanager
-def _translated(doing: str) -> Generator[None]:
-    try:
-        yield
-    except apsw.Error as error:
-        raise _translation(error, doing) from error
-
-
-def _translation(error: apsw.Error, doing: str) -> StoreError:
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
-        return DatabaseCorruptError(f"asked to {doing}, found a damaged file; restore a backup ({_named(error)})")
-    if isinstance(error, apsw.ConstraintError):
-        return StoreError(f"the database refused it: {error}")
-    return StoreError(f"asked to {doing}, found {_named(error)}; check the disk, its space and the file's rights")
-
-
-def _named(error: apsw.Error) -> str:
-    return f"{type(error).__name__.removesuffix('Error')}: {error}"
 
 
 def database_at(path: Path | str) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .clock import Clock
-from .database import MEMORY, SQLITE_VERSION, Database, Durability
+from .database import MEMORY, SQLITE_VERSION, Database
+from .database_connection import Durability
 from .errors import DatabaseCorruptError, ForeignDatabaseError, NewerDatabaseError, StoreError
 from .schema import APPLICATION_ID, MINIMUM_SQLITE, Migration, migrations
 
@@ -29,22 +30,23 @@ class Header(NamedTuple):
     application_id: int
 
 
-def open_database(path: str, *, durability: Durability, clock: Clock) -> Database:
+def open_database(path: str, *, durability: Durability, clock: Clock, vfs: str | None = None) -> Database:
     """Open *path* (absolute, or ``":memory:"``), making it if it does not exist and bringing its schema up to date.
 
-    The caller holds the owner lock. Raises ``ForeignDatabaseError``, ``NewerDatabaseError``, ``DatabaseCorruptError``
-    and ``StoreError``; a file that is refused is left as it was.
+    *vfs* names what SQLite reaches files through, None its own. The caller holds the owner lock. Raises
+    ``ForeignDatabaseError``, ``NewerDatabaseError``, ``DatabaseCorruptError`` and ``StoreError``; a file that is
+    refused is left as it was.
     """
     check_sqlite()
     if path == MEMORY:
-        database = Database.open(path, durability=durability, clock=clock)
+        database = Database.open(path, durability=durability, clock=clock, vfs=vfs)
         migrate(database, migrations())
         return database
     file = Path(path)
     if is_missing(file):
-        create(file, clock)
+        create(file, clock, vfs)
     check_header(file)
-    database = Database.open(path, durability=durability, clock=clock)
+    database = Database.open(path, durability=durability, clock=clock, vfs=vfs)
     try:
         check_numbers(numbers_in(database), path)
         migrate(database, migrations())
@@ -55,7 +57,7 @@ def open_database(path: str, *, durability: Durability, clock: Clock) -> Databas
     return database
 
 
-def open_reader(path: str, *, clock: Clock) -> Database:
+def open_reader(path: str, *, clock: Clock, vfs: str | None = None) -> Database:
     """Open an existing database for reading.
 
     Raises as ``open_database`` does, and ``StoreError`` when there is none.
@@ -65,7 +67,7 @@ def open_reader(path: str, *, clock: Clock) -> Database:
     if is_missing(file):
         raise StoreError(f"asked to read {path}, found no database there; name the file that a run was stored in")
     check_header(file)
-    database = Database.open_reader(path, clock=clock)
+    database = Database.open_reader(path, clock=clock, vfs=vfs)
     try:
         check_numbers(numbers_in(database), path)
     except BaseException:
@@ -138,12 +140,12 @@ def check_numbers(header: Header, path: str) -> None:
         )
 
 
-def create(file: Path, clock: Clock) -> None:
+def create(file: Path, clock: Clock, vfs: str | None = None) -> None:
     """Make a new database at *file*, readable and writable by its owner only."""
     building = Path(f"{file}.new")
     try:
         make_empty(building)
-        database = Database.open(str(building), durability="full", clock=clock)
+        database = Database.open(str(building), durability="full", clock=clock, vfs=vfs)
         try:
             database.script("PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY")  # it is synced once, when it is whole
             migrate(database, migrations())

@@ -16,8 +16,9 @@
     │   ├── KeyFileError           │   ├── BrowserNotFoundError
     │   └── SealError              │   ├── LoginFailedError
     └── StoreError                 │   └── PageError
-        ├── ForeignDatabaseError   ├── RetentionError
-        ├── NewerDatabaseError     └── LogLevelError
+        ├── DiskError              ├── RetentionError
+        ├── ForeignDatabaseError   └── LogLevelError
+        ├── NewerDatabaseError
         ├── DatabaseOwnedError
         ├── DatabaseCorruptError
         ├── CommitInDoubtError
@@ -90,6 +91,10 @@ class SealError(VaultError):
 
 class StoreError(BequestError):
     """The database cannot be used."""
+
+
+class DiskError(StoreError):
+    """The disk is full or failed; nothing of what was asked is written."""
 
 
 class ForeignDatabaseError(StoreError):

@@ -21,7 +21,8 @@ from .clock import Clock
 from .completion_store import CompletionStore
 from .control_store import ControlStore
 from .credential_store import CredentialStore
-from .database import MEMORY, Database, Durability, database_at
+from .database import MEMORY, Database, database_at
+from .database_connection import Durability, check_vfs
 from .database_file import check_file, open_database
 from .definition_store import DefinitionStore
 from .document_store import DocumentStore
@@ -68,19 +69,21 @@ class Store:
         self._lock = lock
 
     @classmethod
-    def open(cls, path: Path | str, *, clock: Clock, durability: Durability = "full") -> Store:
+    def open(cls, path: Path | str, *, clock: Clock, durability: Durability = "full", vfs: str | None = None) -> Store:
         """Open the database at *path* as its one owner, making it if it does not exist; ``":memory:"`` is none's file.
 
-        Raises ``DatabaseOwnedError`` and all that ``open_database`` raises.
+        SQLite reaches the file through the VFS named *vfs*, None is its own; one that is not registered is refused
+        before anything is written. Raises ``DatabaseOwnedError`` and all that ``open_database`` raises.
         """
+        check_vfs(vfs)
         where = database_at(path)
         if where == MEMORY:
-            return cls(open_database(where, durability=durability, clock=clock), None)
+            return cls(open_database(where, durability=durability, clock=clock, vfs=vfs), None)
         check_file(Path(where))  # before anything is written beside it
         lock = OwnerLock(Path(where))
         lock.acquire()
         try:
-            return cls(open_database(where, durability=durability, clock=clock), lock)
+            return cls(open_database(where, durability=durability, clock=clock, vfs=vfs), lock)
         except BaseException:
             lock.release()
             raise

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from ..actors.system import Engine
-from ..engine.database import MEMORY, Durability
+from ..engine.database import MEMORY
+from ..engine.database_connection import Durability
 from ..engine.errors import EngineError
 from ..engine.keys import KeySource
 from ..engine.retention import Retention
@@ -16,6 +17,18 @@ from .manual_clock import ManualClock
 from .schedule import Schedule
 from .site_actor import Site, SiteActor
 from .strand_threads import Crash, StrandThreads
+
+
+class EngineOptions(TypedDict, total=False):
+    """What an in-line engine has in common with ``Engine``."""
+
+    key: KeySource | None
+    durability: Durability
+    concurrency: int
+    resume: bool
+    queues: Mapping[str, int] | None
+    retention: Retention | None
+    vfs: str | None
 
 
 class Drained(NamedTuple):
@@ -36,7 +49,7 @@ class InlineEngine(Engine):
     as in ``Engine``.
     """
 
-    def __init__(  # noqa: PLR0913 - all but the path by name, each with a default
+    def __init__(
         self,
         path: str | os.PathLike[str] = MEMORY,
         *,
@@ -44,26 +57,11 @@ class InlineEngine(Engine):
         schedule: Schedule | None = None,
         crashes: Sequence[Crash] = (),
         site: Site | None = None,
-        key: KeySource | None = None,
-        durability: Durability = "full",
-        concurrency: int = 4,
-        resume: bool = True,
-        queues: Mapping[str, int] | None = None,
-        retention: Retention | None = None,
+        **options: Unpack[EngineOptions],
     ) -> None:
         self.clock = clock or ManualClock()
         self.in_line = StrandThreads(self.clock, schedule or Schedule(), crashes)
-        super().__init__(
-            path,
-            key=key,
-            durability=durability,
-            concurrency=concurrency,
-            resume=resume,
-            queues=queues,
-            retention=retention,
-            clock=self.clock,
-            threads=self.in_line,
-        )
+        super().__init__(path, clock=self.clock, threads=self.in_line, **options)
         self._site = site
         self._jitter = random.Random(0).random  # noqa: S311 - the same at each replay
 

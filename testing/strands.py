@@ -140,7 +140,7 @@ class Strands:
         """Let the others run until none of them can go on at the present time."""
         self.wait_until(lambda: not self._ready(self._others), what="the others to come to rest")
 
-    def interrupt_after(self, steps: int) -> None:
+    def interrupt_after(self, steps: float) -> None:
         """Raise ``Interrupted`` in the caller after so many more steps of strands, wherever they are then."""
         self._steps_left = steps
 

@@ -5,6 +5,7 @@ What each caller was told is noted; in the end all of it must be there, and the 
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ MERGES = 4  # into the run's metadata, by each of two callers
 PARTS = 3
 LATE_S = 30.0
 LOST_LEASE_S = 40.0
+STEPS = 20_000  # a story takes some thousands
 PATIENCE = 60  # seconds that a caller goes on asking an engine that is being put right
 
 
@@ -73,7 +75,8 @@ class Story:
         self.is_at_rest_at_once = False
 
     def tell(self) -> None:
-        """Let all of it happen, until nothing is left to do."""
+        """Let all of it happen, until nothing is left to do; raises ``Interrupted`` when that takes too long."""
+        self.engine.in_line.strands.interrupt_after(STEPS)
         self.patiently(self.engine.start)
         self.patiently(lambda: self.engine.credentials.put(credential()))
         callers = [
@@ -92,6 +95,7 @@ class Story:
         self.patiently(lambda: self.engine.find_run(self.started.id).wait(1_000.0))
         self.engine.in_line.disarm()
         self.patiently(lambda: self.engine.wait_idle(1_000.0))
+        self.engine.in_line.strands.interrupt_after(math.inf)
 
     @property
     def started(self) -> Run:

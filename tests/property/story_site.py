@@ -29,7 +29,7 @@ class NumberedSite:
         number = int(request.url.rpartition("/")[2])
         if request.credential is None:
             self.anonymous.append(request.url)
-        hrefs = (f"/{2 * number}", f"/{2 * number + 1}", "/1", f"/x/../{number}#top")
+        hrefs = (f"/{2 * number}", f"/{2 * number + 1}", "/1", f"http://{HOST}:80/{number}")
         links = "".join(f'<a href="{href}">{href}</a>' for href in hrefs)
         return PageSnapshot(
             url=request.url,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bequest.engine.database import BUSY_TIMEOUT_MS, CHECKPOINT_PAGES, MEMORY, Database, Durability, database_at
+from bequest.engine.database import CHECKPOINT_PAGES, MEMORY, Database, database_at
+from bequest.engine.database_connection import BUSY_TIMEOUT_MS, Durability
 from bequest.engine.database_file import open_database, open_reader
 from bequest.engine.errors import DatabaseCorruptError, StoreError
 from bequest.testing.manual_clock import ManualClock

@@ -11,11 +11,11 @@ import pytest
 
 from bequest.engine.database import MEMORY, Database
 from bequest.engine.database_file import open_database, open_reader
-from bequest.engine.errors import CommitInDoubtError, StoreError
+from bequest.engine.errors import CommitInDoubtError, DiskError, StoreError
 from bequest.testing.manual_clock import ManualClock
 
 FULL = "database or disk is full"
-UNDONE = "has undone the whole transaction"
+UNDONE = f"SQLite undid the whole transaction after Full: {FULL}"
 
 
 @pytest.fixture
@@ -115,6 +115,24 @@ def test_group_undone_by_sqlite_is_no_success(database: Database) -> None:
                 fill_the_disk(database)
 
     with pytest.raises(StoreError, match=UNDONE):
+        go_on_all_the_same()
+
+    assert notes(database) == []
+
+
+def test_savepoint_that_cannot_be_undone_takes_its_group_with_it(database: Database) -> None:
+    """Or half of what raised would be written together with what comes after it (I12)."""
+
+    def go_on_all_the_same() -> None:
+        with database.group():
+            with suppress(KeyError), database.savepoint():
+                write(database, "half")
+                database.run("RELEASE message")
+                raise KeyError
+            with suppress(StoreError):
+                write(database, "another")
+
+    with pytest.raises(DiskError, match="undid the whole transaction after SQL: no such savepoint: message"):
         go_on_all_the_same()
 
     assert notes(database) == []

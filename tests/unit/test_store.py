@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from bequest import Definition
-from bequest.engine.database import MEMORY, Durability
+from bequest.engine.database import MEMORY
+from bequest.engine.database_connection import Durability
 from bequest.engine.errors import CommitInDoubtError, DatabaseOwnedError, ForeignDatabaseError, StoreError
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Document, Job, LogEntry, NewJob, SealedCredential, State

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from housekeeping_rig import ENDLESS, PATIENCE_S, Program
 
-from bequest.actors import reader, system
+from bequest.actors import health, reader
 from bequest.actors.housekeeping_messages import CutWal
 from bequest.actors.query_messages import Query
 from bequest.engine import database
@@ -77,7 +77,7 @@ def test_wal_over_its_bound_is_told_and_ends_a_long_query(
 ) -> None:
     """The bound holds against a reader in this process: long before its deadline it gives way, and health is well."""
     monkeypatch.setattr(database, "WAL_BOUND_BYTES", 200_000)
-    monkeypatch.setattr(system, "WAL_BOUND_BYTES", 200_000)
+    monkeypatch.setattr(health, "WAL_BOUND_BYTES", 200_000)
     began = threading.Event()
     reply = program.engine._reader.ask_later(ReadForEver(began=began))
     assert began.wait(PATIENCE_S)
@@ -164,7 +164,7 @@ def test_reader_of_another_process_is_told_of(
 ) -> None:
     """Against a reader that is not ours nothing can be done but to say so; it costs disk and no write."""
     monkeypatch.setattr(database, "WAL_BOUND_BYTES", 200_000)
-    monkeypatch.setattr(system, "WAL_BOUND_BYTES", 200_000)
+    monkeypatch.setattr(health, "WAL_BOUND_BYTES", 200_000)
     other = open_reader(str(tmp_path / "jobs.db"), clock=clock)
     other.run("BEGIN")
     other.rows("SELECT count(*) FROM job")
