@@ -11,7 +11,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 _DELIMITERS = re.compile("[\t\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
 _TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D.*)?", re.ASCII | re.DOTALL)
 _DAY = re.compile(r"(\d{1,2})(?:\D.*)?", re.ASCII | re.DOTALL)
-_MONTH = re.compile(rf"({'|'.join(MONTHS)}).*", re.IGNORECASE | re.DOTALL)
+_MONTH = re.compile(rf"({'|'.join(MONTHS)}).*", re.ASCII | re.IGNORECASE | re.DOTALL)
 _YEAR = re.compile(r"(\d{2,4})(?:\D.*)?", re.ASCII | re.DOTALL)
 _PARTS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], tuple[int, ...]]], ...] = (
     ("time", _TIME, lambda found: tuple(map(int, found.groups()))),

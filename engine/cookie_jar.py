@@ -5,8 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from .cookies import Cookie, domain_matches
+from .hosts import registrable_domain
 from .secret import Secret
 from .sessions import Skipped
+
+MAX_OF_A_NAME = 180  # Chromium keeps no more cookies of a site, whatever their names
 
 Place = tuple[str, str, bool, str]
 
@@ -15,12 +18,12 @@ class CookieJar:
     """Cookies by where a browser keeps them; the last writer wins.
 
     A cookie that only a request showed is a guess: for that host alone and every path. The response that sets it, or
-    takes it away, knows better and replaces it.
+    takes it away, knows better and replaces it. Cookies that may stand in for each other have one name and one site.
     """
 
     def __init__(self) -> None:
         self._cookies: dict[Place, Cookie] = {}
-        self._guesses: set[Place] = set()
+        self._alike: dict[tuple[str, str], dict[Place, bool]] = {}  # by name and site, and whether each is a guess
         self.skipped: list[Skipped] = []
 
     @property
@@ -33,17 +36,16 @@ class CookieJar:
         if isinstance(found, str):
             self.skipped.append(Skipped(kind="cookie", name=name.strip(), reason=found))
             return
-        for place in [one for one in self._guesses if one[0] == found.name and _is_same(self._cookies[one], found)]:
-            self._guesses.discard(place)
-            del self._cookies[place]
-        place = _place(found)
-        self._cookies.pop(place, None)
+        alike = self._places(found.name, found.domain)
+        for place in [one for one, is_guess in alike.items() if is_guess and _is_same(self._cookies[one], found)]:
+            self._take(place)
+        self._take(_place(found))
         if found.expires is None or found.expires > (at or 0.0):
-            self._cookies[place] = found
+            self._keep(found, is_guess=False)
 
     def saw(self, name: str, value: str, *, host: str, path: str, is_secure: bool) -> None:
         """Note that a request sent this; a script may have made or changed it."""
-        known = [place for place, cookie in self._cookies.items() if place[0] == name and _goes(cookie, host, path)]
+        known = [place for place in self._places(name, host) if _goes(self._cookies[place], host, path)]
         if any(self._cookies[place].value == Secret(value) for place in known):
             return
         if known:
@@ -51,8 +53,22 @@ class CookieJar:
             self._cookies[place] = msgspec.structs.replace(self._cookies[place], value=Secret(value))
             return
         guess = Cookie(name=name, value=Secret(value), domain=host, host_only=True, secure=is_secure)
-        self._cookies[_place(guess)] = guess
-        self._guesses.add(_place(guess))
+        self._keep(guess, is_guess=True)
+
+    def _places(self, name: str, domain: str) -> dict[Place, bool]:
+        return self._alike.setdefault((name, registrable_domain(domain)), {})
+
+    def _keep(self, cookie: Cookie, *, is_guess: bool) -> None:
+        alike = self._places(cookie.name, cookie.domain)
+        self._cookies[_place(cookie)] = cookie
+        alike[_place(cookie)] = is_guess
+        if len(alike) > MAX_OF_A_NAME:
+            self._take(next(iter(alike)))
+            self.skipped.append(Skipped(kind="cookie", name=cookie.name, reason="more than a browser keeps"))
+
+    def _take(self, place: Place) -> None:
+        self._cookies.pop(place, None)
+        self._places(place[0], place[1]).pop(place, None)
 
 
 def _place(cookie: Cookie) -> Place:

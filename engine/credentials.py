@@ -96,14 +96,14 @@ class Credential(Session, frozen=True, kw_only=True):
     def examined(self, now: float) -> Admission:
         """Return what can be used now and why not the rest; it may be nothing."""
         found = admit(self.cookies, sites=self.sites, now=now)
-        headers = tuple(one for one in self.headers if self.covers(host_of_origin(one.origin)))
-        storages = tuple(one for one in self.storages if self.covers(host_of_origin(one.origin)))
-        outside = [("header", f"{one.name} for {one.origin}") for one in self.headers if one not in headers]
-        outside += [("storage", one.origin) for one in self.storages if one not in storages]
+        origins = {one.origin for one in (*self.headers, *self.storages)}
+        inside = {origin for origin in origins if self.covers(host_of_origin(origin))}
+        outside = [("header", f"{one.name} for {one.origin}") for one in self.headers if one.origin not in inside]
+        outside += [("storage", one.origin) for one in self.storages if one.origin not in inside]
         return Admission(
             cookies=found.kept,
-            headers=headers,
-            storages=storages,
+            headers=tuple(one for one in self.headers if one.origin in inside),
+            storages=tuple(one for one in self.storages if one.origin in inside),
             skipped=(
                 *(Skipped(kind="cookie", name=name, reason=reason) for name, reason in found.skipped),
                 *(Skipped(kind=kind, name=name, reason=OUTSIDE) for kind, name in outside),

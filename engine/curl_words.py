@@ -28,14 +28,31 @@ _WINDOWS_LINE = re.compile(r'\^\r?\n|\^"')
 _MAX_CODE_POINT = 0x10FFFF
 
 
+class _Words:
+    """Words that are put together from parts; an empty part, as of ``''``, begins a word too."""
+
+    def __init__(self) -> None:
+        self._ended: list[str] = []
+        self._parts: list[str] = []  # of the word that has not ended
+
+    def add(self, part: str) -> None:
+        self._parts.append(part)
+
+    def end(self) -> list[str]:
+        """End the word, if one has begun, and return all words so far."""
+        if self._parts:
+            self._ended.append("".join(self._parts))
+            self._parts = []
+        return self._ended
+
+
 def command_words(text: str) -> list[str] | None:
     """Return the words of the first command of *text*, or None where a quote is not closed."""
     return _windows_words(text) if _WINDOWS_LINE.search(text) else _posix_words(text)
 
 
 def _posix_words(text: str) -> list[str] | None:
-    words: list[str] = []
-    word: str | None = None
+    words = _Words()
     at = 0
     while at < len(text):
         found = _POSIX.match(text, at)
@@ -45,11 +62,10 @@ def _posix_words(text: str) -> list[str] | None:
         if found["end"] is not None:
             break
         if found["space"] is not None:
-            words += [] if word is None else [word]
-            word = None
+            words.end()
         elif found.lastgroup is not None:
-            word = (word or "") + _posix_part(found)
-    return words if word is None else [*words, word]
+            words.add(_posix_part(found))
+    return words.end()
 
 
 def _posix_part(found: re.Match[str]) -> str:
@@ -71,8 +87,7 @@ def _ansi_c(found: re.Match[str]) -> str:
 def _windows_words(text: str) -> list[str] | None:
     """Take the carets away as cmd.exe does, then split as the C runtime of Windows does."""
     line = _CARETS.sub(_without_caret, text)
-    words: list[str] = []
-    word: str | None = None
+    words = _Words()
     is_quoted = False
     at = 0
     while found := _RUNTIME.match(line, at):
@@ -80,17 +95,14 @@ def _windows_words(text: str) -> list[str] | None:
         if found["slashes"] is not None:
             count = len(found["slashes"])
             is_double = is_quoted and count % 2 == 0 and line.startswith('"', at)
-            word = (word or "") + "\\" * (count // 2) + ('"' if count % 2 or is_double else "")
+            words.add("\\" * (count // 2) + ('"' if count % 2 or is_double else ""))
             at += is_double
             is_quoted ^= count % 2 == 0 and not is_double
         elif found["space"] is not None and not is_quoted:
-            words += [] if word is None else [word]
-            word = None
+            words.end()
         else:
-            word = (word or "") + found[0]
-    if is_quoted:
-        return None
-    return words if word is None else [*words, word]
+            words.add(found[0])
+    return None if is_quoted else words.end()
 
 
 def _without_caret(found: re.Match[str]) -> str:

@@ -12,6 +12,9 @@ import msgspec
 from .definitions import Definition, definition_from
 from .errors import DefinitionError
 
+MAX_FILE_BYTES = 10_000_000
+MAX_DOTS_IN_A_LINE = 1_000  # of TOML; the time that tomllib takes for a key grows with the square of its parts
+
 
 def read_definition(path: str | Path) -> Definition:
     """Read and check the definition in a ``.toml`` or ``.json`` file.
@@ -23,7 +26,11 @@ def read_definition(path: str | Path) -> Definition:
     if decode is None:
         raise DefinitionError(f"{path}: expected a file that ends in .toml or .json")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as opened:
+            content = opened.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise DefinitionError(f"{path}: expected a definition, found more than {MAX_FILE_BYTES:,} bytes")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise DefinitionError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -37,7 +44,14 @@ def read_definition(path: str | Path) -> Definition:
     return definition_from(fields, source=str(path))
 
 
+def _decoded_toml(text: str) -> dict[str, Any]:  # Any: whatever the file holds
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > MAX_DOTS_IN_A_LINE:
+            raise ValueError(f"more than {MAX_DOTS_IN_A_LINE} dots (at line {number})")
+    return tomllib.loads(text)
+
+
 _DECODERS: Mapping[str, Callable[[str], Any]] = {  # Any: whatever the file holds
-    ".toml": tomllib.loads,
+    ".toml": _decoded_toml,
     ".json": msgspec.json.decode,
 }

@@ -64,7 +64,7 @@ def unknown_key(key: object, known: Sequence[str]) -> str:
     """Say that *key* is unknown, and which known one is near it."""
     near = difflib.get_close_matches(str(key), known, n=1)
     advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
-    return f"{_bare(key)}: unknown key; {advice}"
+    return f"{key_shown(key)}: unknown key; {advice}"
 
 
 def wrong_type(key: str, value: object) -> str:
@@ -131,7 +131,7 @@ def table_faults(value: object, record: type[object], expected: Mapping[str, str
         if name not in expected:
             near = difflib.get_close_matches(str(name), expected, n=1)
             yield (
-                f".{_bare(name)}",
+                f".{key_shown(name)}",
                 f"unknown key; did you mean {near[0]}?" if near else f"unknown key; the keys are {', '.join(expected)}",
             )
         elif text is not None and not (isinstance(text, str) and text.strip() and is_unicode(text)):
@@ -145,13 +145,13 @@ def _inner_values(key: str, value: object) -> Iterator[tuple[str, object]]:
     """Yield what the list or table of *key* holds, each value with the key that names it in a message."""
     if key == "labels" and isinstance(value, dict):
         named = cast(dict[object, object], value)
-        yield from ((f"labels.{_bare(name)}", label) for name, label in named.items())
+        yield from ((f"labels.{key_shown(name)}", label) for name, label in named.items())
     elif key in _LISTS and isinstance(value, list | tuple):
         items = cast(Sequence[object], value)
         yield from ((f"{key}[{index}]", item) for index, item in enumerate(items))
 
 
-def _bare(key: object) -> str:
+def key_shown(key: object) -> str:
     """Return *key* as it stands in a file where that fits on a line, else as a shortened text."""
     return str(key) if isinstance(key, str) and len(key) <= 60 and key.isidentifier() else shown(key)
 
@@ -200,8 +200,13 @@ def pattern_fault(pattern: str) -> str | None:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:  # the last two: absurd repeats, absurd nesting
-        return f"{shown(pattern)} ({error})"
+        return f"{shown(pattern)} ({on_one_line(error)})"
     return None
+
+
+def on_one_line(error: Exception) -> str:
+    """Return what *error* says; it may quote characters that would end the line, or that a terminal obeys."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error))
 
 
 def _label_fault(label: object) -> str | None:

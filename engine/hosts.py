@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CACHED_HOSTS = 4096
 MAX_HOST_LENGTH = 253  # RFC 1035, 2.3.4, without the root's dot
+MAX_LABEL_LENGTH = 63  # the same; the time that IDNA takes for one grows with its square
 
 _DOTS = re.compile("[\u3002\uff0e\uff61]")  # what IDNA reads as dots, RFC 3490, 3.1
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
@@ -32,6 +33,8 @@ def canonical_host(host: str) -> str:
     if ":" in host:
         return canonical_ipv6(host)
     name = _DOTS.sub(".", unquote(host)).removesuffix(".")
+    if len(name) > MAX_HOST_LENGTH or any(len(label) > MAX_LABEL_LENGTH for label in name.split(".")):
+        raise UrlError("expected a host name, found something longer than any")
     try:
         name = ".".join(map(_ascii_label, name.split(".")))
     except UnicodeError:

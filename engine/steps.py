@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .definition_rules import shown
+from .definition_rules import key_shown, shown
 from .errors import MetadataError
 from .json_values import encode_json
 from .records import Json, Record
@@ -52,7 +52,7 @@ def _faults_of(step: object) -> Iterator[tuple[str, str]]:
     for name in fields:
         if name not in Step.__struct_fields__:
             near = difflib.get_close_matches(str(name), Step.__struct_fields__, n=1)
-            yield f".{name}", "unknown key" + (f"; did you mean {near[0]}?" if near else "")
+            yield f".{key_shown(name)}", "unknown key" + (f"; did you mean {near[0]}?" if near else "")
     kind, on_error, retries = fields.get("kind"), fields.get("on_error", "fail"), fields.get("retries", 1)
     if not isinstance(kind, str) or not kind or not kind.isprintable():
         yield ".kind", f'expected "crawl" or a registered kind, found {"nothing" if kind is None else shown(kind)}'

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from .definition_rules import shown
+from .definition_rules import on_one_line, shown
 from .errors import DefinitionError, UrlError
 from .hosts import canonical_host, canonical_ipv6, registrable_domain
 from .records import Record
@@ -121,7 +121,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:  # the last two: absurd repeats, absurd nesting
-        raise DefinitionError(f"expected a regular expression, found {shown(pattern)} ({error})") from None
+        raise DefinitionError(f"expected a regular expression, found {shown(pattern)} ({on_one_line(error)})") from None
 
 
 def is_logout_url(url: str) -> bool:

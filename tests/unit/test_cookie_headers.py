@@ -153,10 +153,11 @@ def test_cookie_date_is_read_in_any_order(text: str, seconds: float) -> None:
         "01 1970 00:00:00",
         "30 Feb 1999 00:00:00",
         "1 Jan 1600 0:0:0",
+        "1 \u017fep 2026 0:0:0",  # a long s, which is an s where letters have no case
     ],
 )
 def test_cookie_date_that_is_none_is_none(text: str) -> None:
-    """A missing part, a day that no month has and a year before 1601 make no date."""
+    """A missing part, a day that no month has, a year before 1601 and other letters than ASCII's make no date."""
     assert read_cookie_date(text) is None
 
 

@@ -178,3 +178,9 @@ def test_curl_that_holds_no_session_says_what_is_missing(text: str, said: str) -
     assert str(caught.value).startswith("f")
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("text", ["a '' b", 'a "" b', 'a "" b ^\n'])
+def test_empty_word_is_a_word(text: str) -> None:
+    """Quotes with nothing in them are an argument."""
+    assert command_words(text) == ["a", "", "b"]

@@ -109,3 +109,21 @@ def test_read_definition_says_why_a_file_cannot_be_read(tmp_path: Path) -> None:
     """A file that is not there is refused by name."""
     with pytest.raises(DefinitionError, match=r"none\.toml: cannot be read: No such file or directory"):
         read_definition(tmp_path / "none.toml")
+
+
+def test_read_definition_refuses_a_key_nested_without_end(tmp_path: Path) -> None:
+    """A key of a million parts, which would take the reader of TOML days, is refused with its line."""
+    path = written(tmp_path, "wiki.toml", f'name = "wiki"\nlabels.{"a." * 1_000_000}b = 1\n')
+
+    with pytest.raises(DefinitionError, match=r"not valid TOML: more than 1000 dots \(at line 2\)"):
+        read_definition(path)
+
+
+def test_read_definition_refuses_a_file_without_end(tmp_path: Path) -> None:
+    """A file far larger than any definition is not read to its end."""
+    path = tmp_path / "wiki.json"
+    with path.open("wb") as opened:
+        opened.truncate(10**12)
+
+    with pytest.raises(DefinitionError, match="found more than 10,000,000 bytes"):
+        read_definition(path)

@@ -234,3 +234,15 @@ def test_har_that_breaks_its_format_names_the_place(entries: Any, place: str) ->
 
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_har_keeps_of_one_name_what_a_browser_would() -> None:
+    """Of more cookies of a site and a name than a browser keeps the oldest are left out, and said to be."""
+    lines = "\n".join(f"sid={number}; Path=/{number}" for number in range(182))
+    other = entry(1, "https://shop.example/", got=[("Set-Cookie", "sid=x")])
+
+    reading = read_session(har_of(other, entry(2, got=[("Set-Cookie", lines)])), source="f", sites=["wiki.example"])
+
+    assert [one.path for one in reading.cookies] == [f"/{number}" for number in range(2, 182)]
+    assert Skipped(kind="cookie", name="sid", reason="more than a browser keeps") in reading.skipped
+    assert Skipped(kind="host", name="shop.example", reason="outside the session's sites") in reading.skipped

@@ -98,6 +98,16 @@ def test_what_is_no_host_is_refused(host: str) -> None:
     assert not host.strip(".") or host not in str(caught.value)
 
 
+@pytest.mark.parametrize("first", ["\u00df", "\u00e9", "a", "a.\u00e9"])
+@pytest.mark.parametrize("count", [64, 1_000_000])
+def test_host_that_no_name_can_be_is_refused_before_it_is_mapped(first: str, count: int) -> None:
+    """A host of a million different letters, which would take IDNA years, is refused at once."""
+    host = first + "".join(chr(0x4E00 + index % 20_000) for index in range(count))
+
+    with pytest.raises(UrlError, match="longer than any"):
+        canonical_host(host)
+
+
 @pytest.mark.parametrize(
     ("text", "canonical"),
     [

@@ -48,6 +48,7 @@ def test_steps_that_are_right_have_no_fault(steps: object) -> None:
         ([{"kind": "a\n"}], "steps[0].kind: expected \"crawl\" or a registered kind, found 'a\\n'"),
         ([{"kind": "a", "onerror": "fail"}], "steps[0].onerror: unknown key; did you mean on_error?"),
         ([{"kind": "a", "zzz": 1}], "steps[0].zzz: unknown key"),
+        ([{"kind": "a", "z\u2028\x1b": 1}], r"steps[0].'z\u2028\x1b': unknown key"),
         ([{"kind": "a", "config": [1]}], "steps[0].config: expected a table, found a list"),
         (
             [{"kind": "a", "config": {"x": math.nan}}],

@@ -273,6 +273,15 @@ def test_compile_pattern_says_what_was_expected(pattern: str) -> None:
         compile_pattern(pattern)
 
 
+@pytest.mark.parametrize("character", ["\u2028", "\n", "\x1b", "\x85"])
+def test_compile_pattern_says_it_on_one_line(character: str) -> None:
+    """What the reason quotes of the pattern neither ends the line nor reaches a terminal as an order."""
+    with pytest.raises(DefinitionError) as raised:
+        compile_pattern(f"(?{character}i)")
+
+    assert str(raised.value).isprintable()
+
+
 @pytest.mark.parametrize(
     ("scope", "url", "is_admitted"),
     [
