@@ -57,8 +57,9 @@ def is_repeated(entry: Entry) -> bool:
 
 def is_needless(older: Request, newer: Request) -> bool:
     """Whether *older*, put off, need not be done where *newer* is."""
-    reports_nothing = isinstance(older, Standing) and older == older.parked()
-    return older == newer or (reports_nothing and isinstance(newer, Standing) and newer.supersedes(older))
+    if isinstance(older, Standing) and isinstance(newer, Standing):
+        return older == older.parked() and newer.supersedes(older)  # it brings no result
+    return older == newer
 
 
 def is_of_a_worker(entry: Entry) -> bool:

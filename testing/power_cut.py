@@ -139,7 +139,8 @@ class PowerCut(Disk):
             medium = self._media[operation.path] = self._medium(operation.path)
             self.before(operation)
             self._met += 1
-            self.is_cut = self.is_cut or self._met == self._cut_at
+            if self._met == self._cut_at:
+                self.cut()
             if operation.name != "open":
                 self._note(operation, medium)
             if self.is_cut:

@@ -171,7 +171,7 @@ def judge(work: Path, cut: Cut, states: list[str], tally: Tally, where: str) -> 
     fill(work, cut.left)
     found = look(work / NAME, tally, where)
     before, under_way = states[: cut.acknowledged], states[cut.acknowledged : cut.acknowledged + 1]
-    if found != (before or [None])[-1]:
+    if found != (before[-1] if before else None):
         if [found] == under_way:
             tally.kept += 1
         elif found in before or found is None:

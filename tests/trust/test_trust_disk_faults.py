@@ -19,6 +19,6 @@ def test_engine_outlives_each_operation_that_fails(tmp_path: Path, figures: Figu
         f"each write, sync, truncate, read, open and delete of an engine's life failed, with an I/O error and as full,"
         f" once and from then on: {tally.runs:,} runs (seed {SEED})",
         f"{tally.met:,} faults met and {tally.refused:,} calls refused, each with the true cause; nothing acknowledged"
-        f" was lost or doubled; {tally.runs - tally.failed:,} engines went on by themselves,"
-        f" {tally.failed} said `FAILED`",
+        f" was lost or doubled; {tally.runs - tally.failed:,} engines went on by themselves and {tally.failed} said"
+        " `FAILED`",
     )
