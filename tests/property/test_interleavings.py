@@ -13,7 +13,7 @@ import pytest
 from bequest import BequestError, Definition, MetadataError
 from bequest.actors.address import Address
 from bequest.actors.executor import ExecutorActor
-from bequest.actors.executor_messages import ChildrenEnded, StartRun
+from bequest.actors.executor_messages import ChildrenEnded, GoOn, StartRun
 from bequest.actors.kinds import Kinds
 from bequest.actors.manager import ManagerActor
 from bequest.actors.messages import AddJobLog, GetDefinition, GetJob, GetParentMetadata, UpdateJobMetadata
@@ -34,6 +34,14 @@ INTERLEAVINGS = 1_000
 DEFINITION = Definition.crawl(
     "wiki", start_urls=[f"https://wiki.example/{number}" for number in range(3)], auth_id="wiki"
 )
+STEPS = Definition.crawl(  # of two crawls, each with a definition of its own
+    "both",
+    steps=[
+        {"kind": "crawl", "config": {"start_urls": list(DEFINITION.start_urls[at])}} for at in (slice(2), slice(2, 3))
+    ],
+    auth_id="wiki",
+)
+PAGES = 3  # of each of the two
 
 
 class Watch:
@@ -67,6 +75,8 @@ class InstantWorker(SupervisedActor):
             inheritance: Inheritance = self._manager.ask(GetParentMetadata(parent_id=lease.parent_id or 0))
             stored = self._manager.ask(GetDefinition(definition_id=inheritance.definition_id or 0))
             definition = definition_from(stored.body, source="test")
+            assert inheritance.metadata.get("job_definition_id", stored.id) == stored.id
+            assert lease.config["url"] in definition.start_urls
             self._found.append(choose_session(inheritance.metadata, definition).source)
             completions.append(Completion(job_id=lease.job_id, token=lease.token, state=State.COMPLETED))
         self._want(*completions)
@@ -103,7 +113,7 @@ class ForgetfulExecutor(ExecutorActor):
 class Outcome:
     """What one interleaving came to."""
 
-    def __init__(self, executor_class: type[ExecutorActor], seed: int) -> None:
+    def __init__(self, executor_class: type[ExecutorActor], seed: int, definition: Definition = DEFINITION) -> None:
         self.found: list[AuthSource] = []
         simulation = Simulation(random.Random(seed).randrange)  # noqa: S311
         clock = ManualClock()
@@ -114,13 +124,15 @@ class Outcome:
         def tell_monitor(ripe: Ripe) -> None:
             if ripe.to_judge:
                 monitor.tell(ChildrenEnded(parent_ids=ripe.to_judge))
+            if ripe.to_go_on:
+                executor.tell_if_there(GoOn(parent_ids=ripe.to_go_on))
 
         manager.point_to(simulation.start(ManagerActor, watch, store, wake_at=lambda _: None, on_ripe=tell_monitor))
         monitor.point_to(simulation.start(MonitorActor, watch, manager))
         executor.point_to(simulation.start(executor_class, watch, manager, monitor, Kinds(), clock))
         for _ in range(2):
             simulation.start(InstantWorker, watch, manager, self.found)
-        run_id: int = executor.ask(StartRun(definition=DEFINITION))
+        run_id: int = executor.ask(StartRun(definition=definition))
         simulation.run()
         self.parent = manager.ask(GetJob(job_id=run_id))
         with store.group():
@@ -136,7 +148,7 @@ def count(holds: Callable[[Outcome], bool], executor_class: type[ExecutorActor])
 
 def finds_metadata(outcome: Outcome) -> bool:
     """Return whether every page found its session in the parent's metadata."""
-    return outcome.found == [AuthSource.PARENT_METADATA] * len(DEFINITION.start_urls)
+    return outcome.found == [AuthSource.PARENT_METADATA] * PAGES
 
 
 def test_children_claimed_at_once_find_the_metadata() -> None:
@@ -146,15 +158,23 @@ def test_children_claimed_at_once_find_the_metadata() -> None:
     assert good == INTERLEAVINGS
 
 
+def test_children_of_each_step_find_its_metadata() -> None:
+    """Also where crawls follow one another, each hands its own over first, and its children go by it (I6, I7)."""
+    outcomes = [Outcome(ExecutorActor, seed, STEPS) for seed in range(INTERLEAVINGS // 20)]
+
+    assert {finds_metadata(outcome) for outcome in outcomes} == {True}
+    assert {outcome.parent.state for outcome in outcomes} == {State.COMPLETED}
+
+
 def test_children_before_metadata_are_caught() -> None:
-    """The planted bug, metadata sent after the children, is seen by the same check."""
+    """The planted bug, metadata sent after the children, is seen by the same check (I6)."""
     good = count(finds_metadata, HastyExecutor)
 
     assert 0 < good < INTERLEAVINGS
 
 
 def test_failed_metadata_leaves_the_definition(caplog: pytest.LogCaptureFixture) -> None:
-    """When the write fails the run goes on with a warning that names the parent, and children ask the definition."""
+    """When the write fails the run goes on, says so before a child is there (I6), and children ask the definition."""
     outcome = Outcome(ForgetfulExecutor, seed=1)
 
     warnings = [record for record in caplog.records if record.message == METADATA_LOST]
