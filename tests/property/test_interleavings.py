@@ -186,7 +186,7 @@ def test_failed_metadata_leaves_the_definition(caplog: pytest.LogCaptureFixture)
 
 
 def test_simulation_notices_an_ask_without_an_answer() -> None:
-    """An ask that nobody will answer ends the simulation with an error instead of a hang."""
+    """An ask that nobody will answer ends the simulation with an error instead of a hang (I18)."""
 
     class Deaf(pykka.ThreadingActor):
         def on_receive(self, message: object) -> None:
