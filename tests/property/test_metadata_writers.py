@@ -28,6 +28,7 @@ from bequest.testing.simulation import Simulation
 
 INTERLEAVINGS = 100
 WRITERS = 3
+HEIRS = 2
 WRITES = 4  # of each
 THREADS = 6
 EACH = 20  # of each thread
@@ -90,10 +91,10 @@ def run_interleaved(seed: int) -> dict[str, Any]:
     manager.point_to(simulation.start(ManagerActor, Watch(), store, wake_at=lambda _: None, on_ripe=lambda _: None))
     make_family(manager)
     acknowledged: Counter[int] = Counter()
-    actors = [simulation.start(Writer, Watch(), manager, number, acknowledged) for number in range(WRITERS)]
-    heirs = [simulation.start(Heir, Watch(), manager, acknowledged) for _ in range(2)]
-    for ref in (*actors, *heirs):
-        ref.tell("go")
+    for number in range(WRITERS):
+        simulation.start(Writer, Watch(), manager, number, acknowledged).tell("go")
+    for _ in range(HEIRS):
+        simulation.start(Heir, Watch(), manager, acknowledged).tell("go")
     simulation.run()
     job: Job = manager.ask(GetJob(job_id=PARENT))
     simulation.stop()
