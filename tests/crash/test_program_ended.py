@@ -28,7 +28,7 @@ with engine:
 
 
 def test_handler_that_ends_the_program_is_given_up_in_the_end(tmp_path: Path) -> None:
-    """A supervisor that starts the program again gets it to run, and the job says why it failed."""
+    """A supervisor that starts the program again gets it to run, and the job says why it failed (I5)."""
     database = tmp_path / "jobs.db"
 
     codes = [

@@ -59,7 +59,7 @@ def read(database: Path) -> tuple[Job, list[Job], list[StoredDocument]]:
 
 
 def test_crawl_survives_sixty_kills(tmp_path: Path) -> None:
-    """Nothing acknowledged is missing after any kill, no page is stored twice, and the run finishes with all pages."""
+    """Nothing acknowledged is missing after any kill, no page is doubled, and the run ends with all pages (I14)."""
     database = tmp_path / "crawl.db"
     chance = random.Random(20_261_124)  # noqa: S311
     seen: set[str] = set()

@@ -95,7 +95,7 @@ def test_killed_driver_is_started_again(rig: Rig, serve: Serve) -> None:
 
 
 def test_stop_answers_everything_and_leaves_nothing(serve: Serve) -> None:
-    """Stopping answers what is being read, waits or logs in, in time, and no thread and no process is left."""
+    """Stopping answers what is being read, waits or logs in, in time, and no thread and no process is left (I18)."""
     gate = Gate()
     site = serve(gate)
     threads = set(threading.enumerate())

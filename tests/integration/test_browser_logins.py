@@ -69,7 +69,7 @@ ALL_STEPS_S = 10.0  # the deadline of a whole login: a slow machine must reach t
 
 
 def test_login_that_fails_names_the_step_and_no_value(rig: Rig) -> None:
-    """The error of a failed login says which step, and shows neither what was typed nor a query."""
+    """The error of a failed login says which step, and shows neither what was typed nor a query (I16)."""
     with LoginSite() as wiki:
         good = steps(wiki, CANARY)
         failing: dict[str, tuple[BrowserStep, ...]] = {

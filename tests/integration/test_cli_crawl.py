@@ -97,7 +97,7 @@ def test_json_is_one_value_and_all_there_is_on_stdout(bequest: CommandLine, serv
 
 
 def test_options_bound_the_crawl(bequest: CommandLine, serve: Serve) -> None:
-    """Pages, depth and patterns are kept to; each set of options is a run of its own."""
+    """Pages, depth and patterns are kept to; each set of options is a run of its own (I14)."""
     pages = NumberedPages(100)
     url = serve(pages).url()
     crawl = ("crawl", url, "--allow-private")

@@ -90,7 +90,7 @@ def test_huge_page_is_failed_and_its_neighbours_are_not(bequest: CommandLine, se
 
 
 def test_two_hundred_start_urls_are_bounded_by_max_pages(bequest: CommandLine, serve: Serve) -> None:
-    """A definition with more seeds than pages fetches exactly as many as it may, and its lines stay short."""
+    """A definition with more seeds than pages fetches exactly as many as it may, and its lines stay short (I14)."""
     pages = NumberedPages(200)
     site = serve(pages)
     urls = [site.url(f"/{number}") for number in range(1, 201)]

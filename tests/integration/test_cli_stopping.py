@@ -59,7 +59,7 @@ def wait_for_end(processes: list[Process]) -> list[Process]:
 def test_signal_stops_in_order(
     bequest: CommandLine, serve: Serve, pages: NumberedPages, number: signal.Signals, code: int
 ) -> None:
-    """A signal to the process group ends the crawl by itself: no process is left, no lease, and no attempt counts."""
+    """A signal to the process group ends the crawl: no process is left, no lease, and no attempt counts (I5)."""
     site = serve(pages)
     running = bequest.start("crawl", site.url(), "--allow-private", "--max-depth", "9")
     pages.wait_for_requests(9)  # five are answered, four are held
@@ -103,7 +103,7 @@ def test_impatient_signals_change_nothing(bequest: CommandLine, serve: Serve, pa
 def test_same_command_goes_on_with_the_same_run(
     bequest: CommandLine, serve: Serve, pages: NumberedPages, number: signal.Signals
 ) -> None:
-    """After Ctrl-C and after SIGKILL the same command finishes the run that was stopped, and no page comes twice."""
+    """After Ctrl-C and after SIGKILL the same command finishes the run that was stopped; no page comes twice (I15)."""
     site = serve(pages)
     crawl = ("crawl", site.url(), "--allow-private", "--max-depth", "9", "--export", "out.jsonl")
     running = bequest.start(*crawl)

@@ -31,7 +31,7 @@ def pages_asked(datasette: Datasette) -> list[str]:
 
 
 def test_crawl_carries_the_session_to_every_page(datasette: Datasette, bequest: CommandLine) -> None:
-    """Every request for a page carried the cookie, and every document is a page that only root sees."""
+    """Every request for a page carried the cookie, and every document is a page that only root sees (I14)."""
     bequest.write_cookies("cookies.txt", datasette.cookie, cookie="ds_actor")
     options = ("--allow-private", "--max-pages", "25", "--include", "/library", "--export", "out.jsonl")
 
@@ -58,7 +58,7 @@ def test_crawl_without_the_session_stores_nothing(datasette: Datasette, bequest:
 
 
 def test_crawl_with_an_expired_session_stalls_and_resumes(datasette: Datasette, bequest: CommandLine) -> None:
-    """Pages wait, the run says what to do, and the same command completes it once a working session is stored."""
+    """Pages wait, the run says what to do, and the same command completes it once a working session is stored (I5)."""
     bequest.write_cookies("expired.txt", "expired", cookie="ds_actor")
     bequest.write_cookies("fresh.txt", datasette.cookie, cookie="ds_actor")
     crawl = ("crawl", datasette.url, "--auth", "library", "--allow-private", "--max-pages", "5")

@@ -18,7 +18,7 @@ KEPT_ONE_IN = 20  # mutated inputs from which others are made
 
 
 def feed(name: str, count: int, seed: int) -> None:
-    """Feed a target its seeds, its findings and *count* mutations of them; its ``AssertionError`` says how to repeat it."""
+    """Feed a target its seeds, its findings and *count* mutations; its ``AssertionError`` says how to repeat it."""
     target = TARGETS[name]
     pool = [*target.seeds, *FINDINGS.get(name, ())]
     for data in pool:

@@ -12,14 +12,13 @@ from story import told
 from story_checks import faults_of
 
 from bequest import BequestError
-from bequest.actors import page_crawl
 from bequest.actors.attempt import Attempts
 from bequest.actors.executor import ExecutorActor
 from bequest.actors.job_context import JobContext
 from bequest.actors.page_crawl import PageCrawl
 from bequest.actors.supervisor import Supervisor
 from bequest.actors.system import Engine
-from bequest.engine import crawl_jobs, parent_store
+from bequest.engine import crawl_jobs
 from bequest.engine.attempt_store import AttemptStore
 from bequest.engine.changes import Changes
 from bequest.engine.completion_store import CompletionStore
@@ -137,24 +136,6 @@ def no_due_work() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def raw_urls() -> Iterator[None]:
-    """Take each spelling of a URL for another page."""
-    with patch.object(crawl_jobs, "url_key", lambda url: url), patch.object(page_crawl, "url_key", lambda url: url):
-        yield
-
-
-@contextmanager
-def judged_early() -> Iterator[None]:
-    """End a parent as soon as one of its children has."""
-    is_ripe = "ifnull(tally.pending + tally.running + tally.waiting, 0) = 0"
-    with sql((is_ripe, "1"), without=STATES_GUARDED)(), patch.object(parent_store, "move_due", early_move):
-        yield
-
-
-STATES_GUARDED = ("job_transition", "job_final")
-
-
 def first_notice(bug: Bug, stories: int = STORIES) -> str | None:
     """Return what the first story that an engine with *bug* does not come through says of it, or None."""
     for seed in range(stories):
@@ -195,7 +176,6 @@ BUGS: dict[str, Bug] = {
         ("WHERE NOT EXISTS (SELECT", "WHERE 1 OR EXISTS (SELECT"),
     ),
     "max_pages not bounded": method(ParentStore, "_insert", without_limit),
-    "URLs compared as they are spelled": raw_urls,
     "links lost": method(PageCrawl, "_stored", strip_links),
     "document not written with its page": method(CompletionStore, "_write_what_came_with", in_turn),
     "counters not kept": sql(without=("tally_update",)),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import random
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -25,12 +25,15 @@ from bequest.actors.messages import (
 )
 from bequest.actors.standing_messages import AwaitIdle, AwaitSettled
 from bequest.actors.supervised import is_answered
+from bequest.actors.threads import Thread, Threads
 from bequest.engine.errors import BequestError
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
-from bequest.testing.simulation import Simulation
+from bequest.testing.schedule import Schedule
+from bequest.testing.strand_threads import StrandThreads
+from bequest.testing.strands import Interrupted
 
 RUNS = 150
 ASKS = 25
@@ -79,10 +82,11 @@ MESSAGES: tuple[Callable[[int], Request], ...] = (
 class Watch:
     """Notes who died."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: Threads) -> None:
+        self.threads = threads
         self.crashes = 0
 
-    def started(self, ref: pykka.ActorRef[Any], thread: threading.Thread) -> None:
+    def started(self, ref: pykka.ActorRef[Any], thread: Thread) -> None:
         """Nothing is to be joined."""
 
     def crashed(self, ref: pykka.ActorRef[Any], error: BaseException) -> None:
@@ -95,13 +99,14 @@ class Questions:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)  # noqa: S311
-        self.watch = Watch()
-        self.simulation = Simulation(self.chance.randrange)
+        clock = ManualClock()
+        self.threads = StrandThreads(clock, Schedule(seed=seed))
+        self.watch = Watch(self.threads)
         self.replies: list[tuple[str, pykka.Future[Any]]] = []
         self.refused = 0
-        self.store = Store.open(":memory:", clock=ManualClock())
-        self.manager: Address = self.simulation.address("manager")
-        self.ref = self.simulation.start(
+        self.store = Store.open(":memory:", clock=clock)
+        self.manager = Address("manager", self.threads)
+        self.ref = self.threads.start_actor(
             ManagerActor, self.watch, self.store, wake_at=lambda _: None, on_ripe=lambda _: None
         )
         self.manager.point_to(self.ref)
@@ -120,10 +125,19 @@ class Questions:
             if number == end:
                 self.end()
             self.ask(self.chance.choice(MESSAGES)(self.chance.randint(1, JOBS)))
-            while self.chance.random() < 0.5 and self.simulation.step():
-                pass
-        self.simulation.run()
+            self.work(self.chance.randint(0, 3))
+        self.threads.strands.settle()
+        self.threads.end()
         self.store.close()
+
+    def work(self, steps: int) -> None:
+        """Let the manager take so many messages."""
+        self.threads.strands.interrupt_after(steps)
+        try:
+            self.threads.strands.settle()
+        except Interrupted:
+            return
+        self.threads.strands.interrupt_after(math.inf)
 
     def end(self) -> None:
         """Stop it, or have it die."""

@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 from story import MAX_PAGES, Story, told
 from story_checks import all_jobs, faults_of
+from story_site import AUTH_ID, SEED, NumberedSite, credential
 
-from bequest import Job, MetadataError
+from bequest import Definition, Job, MetadataError
 from bequest.actors.executor import ExecutorActor
 from bequest.actors.messages import UpdateJobMetadata
 from bequest.engine.crawl_jobs import METADATA_LOST
+from bequest.engine.keys import Key
 from bequest.engine.records import State
+from bequest.testing.inline_engine import InlineEngine
+from bequest.testing.schedule import Schedule
 
-STORIES = 120
+STORIES = 60
 
 
 def sources(story: Story) -> list[str]:
@@ -44,10 +48,26 @@ def test_children_find_their_session_in_the_metadata() -> None:
         assert sources(story) == ["parent metadata"] * MAX_PAGES
 
 
+def test_children_of_each_step_find_its_metadata() -> None:
+    """Also where crawls follow one another, each hands its own over first, and its children go by it (I6, I7)."""
+    steps = [{"kind": "crawl", "config": {"start_urls": [f"{SEED}{number}"]}} for number in range(2)]
+    definition = Definition.crawl("both", steps=steps, auth_id=AUTH_ID, max_pages=3, max_depth=2)
+    for seed in range(STORIES // 4):
+        site = NumberedSite()
+        with InlineEngine(schedule=Schedule(seed=seed), site=site, key=lambda: Key(b"k" * 32)) as engine:
+            engine.credentials.put(credential())
+            run = engine.run(definition)
+
+            assert run.wait() is State.COMPLETED, f"seed {seed}"
+            lines = [line.entry for line in engine.logs(run.id, limit=10_000) if line.entry.message == "auth_id found"]
+            assert [entry.fields["source"] for entry in lines] == ["parent metadata"] * 6, f"seed {seed}"
+            assert site.anonymous == []
+
+
 def test_failed_metadata_leaves_the_definition(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the write fails the run goes on with a warning that names the parent, and children ask the definition."""
+    """When the write fails the run goes on, says so before a child is there (I6), and children ask the definition."""
     bequeath = ExecutorActor.bequeath
 
     def forget(self: ExecutorActor, parent_id: int, metadata: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import Counter
 from typing import Any
@@ -21,13 +20,16 @@ from bequest.actors.messages import (
     UpdateJobMetadata,
 )
 from bequest.actors.supervised import Overseer, SupervisedActor
+from bequest.actors.threads import Thread, Threads
 from bequest.engine.records import Inheritance, Job, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
-from bequest.testing.simulation import Simulation
+from bequest.testing.schedule import Schedule
+from bequest.testing.strand_threads import StrandThreads
 
 INTERLEAVINGS = 100
 WRITERS = 3
+HEIRS = 2
 WRITES = 4  # of each
 THREADS = 6
 EACH = 20  # of each thread
@@ -39,7 +41,10 @@ PARENT = 1
 class Watch:
     """Lets no crash of an actor go unseen."""
 
-    def started(self, ref: pykka.ActorRef[Any], thread: threading.Thread) -> None:
+    def __init__(self, threads: Threads) -> None:
+        self.threads = threads
+
+    def started(self, ref: pykka.ActorRef[Any], thread: Thread) -> None:
         """Nothing is to be joined."""
 
     def crashed(self, ref: pykka.ActorRef[Any], error: BaseException) -> None:
@@ -84,19 +89,21 @@ class Heir(SupervisedActor):
 
 def run_interleaved(seed: int) -> dict[str, Any]:
     """Have all write and read in an order of that seed; return the metadata in the end."""
-    simulation = Simulation(random.Random(seed).randrange)  # noqa: S311
-    store = Store.open(":memory:", clock=ManualClock())
-    manager = simulation.address("manager")
-    manager.point_to(simulation.start(ManagerActor, Watch(), store, wake_at=lambda _: None, on_ripe=lambda _: None))
+    clock = ManualClock()
+    threads = StrandThreads(clock, Schedule(seed=seed))
+    store = Store.open(":memory:", clock=clock)
+    manager, watch = Address("manager", threads), Watch(threads)
+    ref = threads.start_actor(ManagerActor, watch, store, wake_at=lambda _: None, on_ripe=lambda _: None)
+    manager.point_to(ref)
     make_family(manager)
     acknowledged: Counter[int] = Counter()
-    actors = [simulation.start(Writer, Watch(), manager, number, acknowledged) for number in range(WRITERS)]
-    heirs = [simulation.start(Heir, Watch(), manager, acknowledged) for _ in range(2)]
-    for ref in (*actors, *heirs):
-        ref.tell("go")
-    simulation.run()
+    for number in range(WRITERS):
+        threads.start_actor(Writer, watch, manager, number, acknowledged).tell("go")
+    for _ in range(HEIRS):
+        threads.start_actor(Heir, watch, manager, acknowledged).tell("go")
+    threads.strands.settle()
     job: Job = manager.ask(GetJob(job_id=PARENT))
-    simulation.stop()
+    threads.end()
     store.close()
     return job.metadata
 

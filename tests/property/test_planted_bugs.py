@@ -17,7 +17,7 @@ QUICK = (
 
 @pytest.mark.parametrize("name", QUICK)
 def test_planted_bug_is_noticed(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """An engine that has the bug does not come through the stories."""
+    """An engine that has the bug does not come through the stories (I6)."""
     caplog.set_level(logging.CRITICAL)
 
     assert first_notice(BUGS[name]) is not None

@@ -66,7 +66,7 @@ def test_canonical_url_is_idempotent(url: str) -> None:
 
 @given(URLS, URLS)
 def test_url_keys_are_equal_iff_the_canonical_urls_are(url_a: str, url_b: str) -> None:
-    """A key stands for one canonical URL."""
+    """A key stands for one canonical URL (I15)."""
     forms = canonical_or_none(url_a), canonical_or_none(url_b)
     assume(None not in forms)
 

@@ -149,7 +149,7 @@ def test_child_that_fails_while_its_parent_runs_fails_it_in_the_end(store: Store
 def test_child_that_fails_before_the_own_step_of_its_parent_begins_fails_it_at_once(
     store: Store, fatal: OnFailure, *, is_put_back: bool
 ) -> None:
-    """BullMQ: a parent that is delayed or prioritized fails by its child too; its step is not begun for nothing."""
+    """BullMQ: a parent that is delayed or prioritized fails by its child too; its step does not begin in vain (I9)."""
     root, passed, bad, other = parent(
         store,
         work(on_failure=CONTINUE),

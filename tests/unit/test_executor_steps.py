@@ -51,7 +51,7 @@ def test_crawl_of_a_run_that_was_cancelled_before_its_seeds_gets_them(rig: Execu
 
 
 def test_pages_of_a_crawl_that_is_a_step_go_by_its_own_definition(rig: ExecutorRig) -> None:
-    """What they inherit names it, in the column and in the metadata, and not that of the run, which has no seeds."""
+    """What they inherit names it, in the column and in the metadata, and not that of the run without seeds (I6)."""
     own = {"start_urls": [SEED], "max_depth": 7, "auth_policy": "require"}
     run_id = rig.start(Definition.crawl("d", steps=[{"kind": "crawl", "config": own}], auth_id="wiki"))
 

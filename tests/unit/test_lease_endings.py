@@ -188,7 +188,7 @@ def test_expired_lease_is_stale_once_the_job_is_claimed_again(store: Store, cloc
 
 
 def test_reclaim_puts_back_all_that_a_former_owner_was_running(store: Store, clock: ManualClock) -> None:
-    """Nothing is said about the jobs by that: they are due at once, and no attempt is lost (I5)."""
+    """Nothing is said about the jobs by that: they are due at once, and no attempt is lost (I5, I19)."""
     parent_id = run(store, 3)
     leases = claim(store, 2)
     clock.advance(5.0)
@@ -206,7 +206,7 @@ def test_reclaim_puts_back_all_that_a_former_owner_was_running(store: Store, clo
 
 
 def test_reclaim_after_a_clean_end_does_nothing(store: Store) -> None:
-    """Where nothing was running nothing is put back."""
+    """Where nothing was running nothing is put back (I19)."""
     run(store, 1)
 
     with store.group():

@@ -187,7 +187,7 @@ def test_worker_that_has_ended_is_assigned_nothing(rig: ManagerRig, hand: Hand) 
 def test_job_assigned_to_a_worker_that_is_just_ending_is_given_back(
     rig: ManagerRig, hand: Hand, clock: ManualClock
 ) -> None:
-    """Where a worker ends between the commit and its assignment the job is due again soon, with no attempt spent."""
+    """Where a worker ends between the commit and its assignment the job is due again soon, at no attempt (I3)."""
 
     class Ending:
         """Stands for a worker in that moment."""

@@ -17,7 +17,7 @@ RECORDS = [
 
 @pytest.mark.parametrize("state", STATES)
 def test_transitions_leave_no_final_state(state: State) -> None:
-    """Final states absorb: nothing leaves them but a retry, and every other state has a way to an end."""
+    """Final states absorb: nothing leaves them but a retry, and every other state has a way to an end (I2)."""
     exits = TRANSITIONS[state]
 
     if state in FINAL_STATES:

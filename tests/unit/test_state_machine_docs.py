@@ -14,7 +14,7 @@ START = "[*]"
 
 
 def test_picture_shows_every_transition_with_its_label_and_no_other() -> None:
-    """The arrows between states in the docs are exactly the table, labels and all."""
+    """The arrows between states in the docs are exactly the table, labels and all (I2)."""
     lines = [line.strip() for line in PAGE.read_text("utf-8").splitlines() if "-->" in line]
 
     arrows = [re.fullmatch(r"(\S+) --> (\S+): (.+)", line) for line in lines]

@@ -70,7 +70,7 @@ FAULTS = [ValueError("broken"), SystemExit(3), KeyboardInterrupt(), GeneratorExi
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_crash_is_told_to_the_overseer_and_to_who_asked(watch: Watch, fault: BaseException) -> None:
-    """Whatever an actor raises, its overseer is told that very error, and the one who asked is not left waiting."""
+    """Whatever an actor raises, its overseer is told that very error, and who asked is not left waiting (I18)."""
     ref = Worker.start(watch)
 
     reply = ask(ref, fault)
