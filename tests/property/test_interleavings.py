@@ -1,5 +1,7 @@
 """Stories of an engine on one thread, each in an order of its own, with actors that crash: nothing is lost.
 
+Each is held to I1, I3, I5, I6, I7, I8, I9, I10, I11, I13, I14 and I15.
+
 The failure that the project exists to make impossible is looked for in each of them.
 """
 
@@ -32,7 +34,7 @@ def sources(story: Story) -> list[str]:
 
 
 def test_stories_end_well_in_every_order() -> None:
-    """Whoever runs when, and whatever crashes, what was acknowledged is there and the invariants hold (I1 to I15)."""
+    """Whoever runs when, and whatever crashes, what was acknowledged is there and the invariants hold in the end."""
     crashes = 0
     for seed in range(STORIES):
         with told(seed) as story:
