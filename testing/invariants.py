@@ -13,6 +13,7 @@ from ..engine.clock import SystemClock
 from ..engine.database import database_at
 from ..engine.database_file import open_reader
 from ..engine.integrity import Finding, check_integrity
+from .inline_engine import InlineEngine
 
 LOOKS = 500  # at what an engine is in the middle of, before it is taken for left undone
 PAUSE_S = 0.01  # between two of them
@@ -45,6 +46,9 @@ def _in_file(path: str | os.PathLike[str]) -> list[Finding]:
 
 def _left_undone(engine: Engine) -> list[Finding]:
     """Return what is undone at each of many looks."""
+    if isinstance(engine, InlineEngine):
+        engine.in_line.strands.settle()
+        return list(engine.manager.ask(ListUndone()))
     undone: list[Finding] = []
     for look in range(LOOKS):
         found: list[Finding] = engine.manager.ask(ListUndone())

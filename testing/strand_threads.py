@@ -129,6 +129,11 @@ class StrandThreads:
             self.crashed.append(crash)
             raise PlantedCrashError(f"{crash}, at {known_as}")
 
+    def plant(self, crash: Crash) -> None:
+        """Have an actor crash, its messages counted from now on."""
+        at = self._received[crash.actor] + crash.at
+        self._crashes[crash.actor, at] = msgspec.structs.replace(crash, at=at)
+
     def disarm(self) -> None:
         """Let no actor crash any more."""
         self._crashes.clear()

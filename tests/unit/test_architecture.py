@@ -42,6 +42,7 @@ HOMES = {
     "keyring": "engine/keyring_key.py",
     "msgspec": "*.py",
     "playwright": "actors/browser*.py",
+    "pytest": "testing/pytest_plugin.py",
     "publicsuffixlist": "engine/hosts.py",
     "pykka": "actors/*.py testing/strand_threads.py",
     "rich": "console/*.py",
