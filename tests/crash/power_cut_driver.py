@@ -154,10 +154,9 @@ def cut_power(work: Path, cuts: int, seed: int, *, durability: Durability = "ful
 
 
 def fill(folder: Path, left: dict[str, bytes]) -> None:
-    """Have *folder* hold nothing of a database but what is *left*."""
+    """Have *folder* hold nothing but what is *left*, in new files: ext4 waits for one that is cut to nothing first."""
     for file in folder.iterdir():
-        if file.name not in left:
-            file.unlink()
+        file.unlink()
     for name, content in left.items():
         folder.joinpath(name).write_bytes(content)
 

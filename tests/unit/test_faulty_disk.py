@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bequest.engine.errors import CommitInDoubtError, StoreError
+from bequest.engine.errors import CommitInDoubtError, DiskError, StoreError
 from bequest.engine.records import NewJob
 from bequest.engine.store import Store
 from bequest.testing.disk_vfs import OperationName
@@ -70,7 +70,7 @@ def test_read_that_fails_is_named(disk: FaultyDisk, on_disk: Store) -> None:
     on_disk.reopen()
     disk.fail(FaultPlan(at=1, operations=("read",)))
 
-    with pytest.raises(StoreError, match=r"asked to .*, found IO: disk I/O error"):
+    with pytest.raises(DiskError, match=r"asked to .*, found IO: disk I/O error"):
         create(on_disk)
 
 

@@ -53,6 +53,14 @@ def hand() -> Iterator[Hand]:
     made.stop()
 
 
+@pytest.fixture
+def other() -> Iterator[Hand]:
+    """Give another one."""
+    made = Hand()
+    yield made
+    made.stop()
+
+
 def lease_one(rig: ManagerRig, hand: Hand) -> Lease:
     rig.ask(CREATE)
     rig.address.tell(hand.want())
@@ -60,10 +68,10 @@ def lease_one(rig: ManagerRig, hand: Hand) -> Lease:
     return lease
 
 
-def failing(error: Exception) -> Callable[[object], object]:
+def failing(error: Exception) -> Callable[..., object]:
     """Return what raises *error* whatever it is given."""
 
-    def fail(_given: object) -> object:
+    def fail(*_given: object) -> object:
         raise error
 
     return fail
@@ -96,10 +104,9 @@ def test_result_that_has_no_room_is_stored_when_there_is(
 
 
 def test_result_that_has_no_room_keeps_nothing_else_waiting(
-    rig: ManagerRig, store: Store, hand: Hand, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    rig: ManagerRig, store: Store, hand: Hand, other: Hand, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What falls due meanwhile is given out, and the result is stored once there is room."""
-    other = Hand()
     lease = lease_one(rig, hand)
     rig.ask(CreateJob(job=NewJob(kind="later", run_at=clock.now() + 5)))
     rig.address.tell(other.want(kind="later"))
@@ -114,7 +121,6 @@ def test_result_that_has_no_room_keeps_nothing_else_waiting(
 
     assert due.kind == "later"
     assert rig.ask(GetJob(job_id=lease.job_id)).state is State.COMPLETED
-    other.stop()
 
 
 def test_lease_that_could_not_be_renewed_does_not_end(
@@ -156,6 +162,24 @@ def test_what_falls_due_on_a_full_disk_is_done_soon_after(
     assert woken_at == clock.now() + RETRY_S
 
 
+def test_what_falls_due_and_is_undone_is_done_soon_after(
+    rig: ManagerRig, store: Store, hand: Hand, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing is in doubt and nobody's message was put off."""
+    rig.ask(CreateJob(job=NewJob(kind="page", run_at=clock.now() + 5)))
+    rig.address.tell(hand.want())
+    clock.advance(5)
+    with monkeypatch.context() as patched:
+        patched.setattr(store.leases, "expire", failing(DiskError()))
+        rig.address.tell(Tick())
+        rig.ask(GetJob(job_id=1))
+        woken = rig.wakes.copy()
+    rig.address.tell(Tick())
+
+    assert hand.assigned()[0].job_id == 1
+    assert clock.now() + RETRY_S in woken
+
+
 def test_full_disk_is_told_of_once_a_minute(
     rig: ManagerRig, disk: FaultyDisk, hand: Hand, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,7 +212,7 @@ def test_refused_ask_names_the_disk(rig: ManagerRig, disk: FaultyDisk) -> None:
     assert "Full: database or disk is full" in str(found)
 
 
-def test_put_off_makes_room_for_what_is_newer(hand: Hand) -> None:
+def test_put_off_makes_room_for_what_is_newer(hand: Hand, other: Hand) -> None:
     """What is put off does not grow by what a worker asks again and again, and loses no result."""
     lease = Lease(
         job_id=1,
@@ -207,6 +231,6 @@ def test_put_off_makes_room_for_what_is_newer(hand: Hand) -> None:
 
     assert is_needless(hand.want(), hand.want(completed(lease)))
     assert not is_needless(hand.want(completed(lease)), hand.want())
-    assert not is_needless(Hand().want(), hand.want())
+    assert not is_needless(other.want(), hand.want())
     assert is_needless(renewal, renewal)
     assert not is_needless(renewal, hand.want())
