@@ -32,6 +32,7 @@ from .strand_threads import Crash
 from .strands import Interrupted
 
 T = TypeVar("T")
+BEAT_S = 20.0  # between two renewals of leases
 PATIENCE = 60  # seconds of the clock that a caller goes on asking an engine that is being put right
 LEAST_REST_S = 1_000.0  # that all jobs have to end, once nothing more is submitted
 
@@ -48,8 +49,8 @@ def submission(
     kind: str, config: st.SearchStrategy[Any] | None = None, **options: st.SearchStrategy[Any]
 ) -> st.SearchStrategy[Submission]:
     """Give submissions of one kind: configs of *config*, and *options* of ``enqueue``, each drawn from its strategy."""
-    drawn = st.tuples(st.none() if config is None else config, st.fixed_dictionaries(options))
-    return drawn.map(lambda pair: Submission(kind, *pair))
+    configs = st.none() if config is None else config
+    return st.builds(Submission, st.just(kind), configs, st.fixed_dictionaries(options))
 
 
 class EngineStateMachine(RuleBasedStateMachine):
@@ -107,9 +108,13 @@ class EngineStateMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 300.0]))
     def let_time_pass(self, seconds: float) -> None:
-        """Let time pass, and run what falls due."""
-        self.clock.advance(seconds)
+        """Let time pass, and run what falls due; not so much at once that a lease would end that is held."""
         self.work()
+        while seconds > 0:
+            step = min(seconds, BEAT_S)
+            seconds -= step
+            self.clock.advance(step)
+            self.work()
 
     @rule(crash=crashes())
     def crash(self, crash: Crash) -> None:
