@@ -38,7 +38,7 @@ def test_strategies_without_hypothesis_say_what_to_install() -> None:
 
 def test_the_rest_of_testing_needs_no_hypothesis() -> None:
     """What the demo and the fakes are made of is imported without it."""
-    names = ["site_graph", "login_site", "manual_clock", "simulation"]
+    names = ["site_graph", "login_site", "manual_clock", "inline_engine", "faulty_disk"]
 
     assert imported_without_hypothesis(names) == [f"{name} is there" for name in names]
 
