@@ -96,7 +96,7 @@ class Credential(Session, frozen=True, kw_only=True):
     def examined(self, now: float) -> Admission:
         """Return what can be used now and why not the rest; it may be nothing."""
         found = admit(self.cookies, sites=self.sites, now=now)
-        origins = {one.origin for one in (*self.headers, *self.storages)}
+        origins = {*(one.origin for one in self.headers), *(one.origin for one in self.storages)}
         inside = {origin for origin in origins if self.covers(host_of_origin(origin))}
         outside = [("header", f"{one.name} for {one.origin}") for one in self.headers if one.origin not in inside]
         outside += [("storage", one.origin) for one in self.storages if one.origin not in inside]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-
+from .hypothesis_strategies import st
 from .schedule import PREEMPT_ONE_IN, Schedule
 from .strand_threads import Crash
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bequest.engine.definitions import (
-    AuthPolicy,
     Definition,
     canonical_json,
     check,
@@ -18,41 +17,9 @@ from bequest.engine.definitions import (
     definition_from,
 )
 from bequest.engine.errors import DefinitionError
+from bequest.testing.strategies import definitions
 
-names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
-urls = st.builds(
-    lambda scheme, host, path: f"{scheme}://{host}.example/{path}",
-    st.sampled_from(["http", "https"]),
-    st.sampled_from(["a", "b", "wiki"]),
-    st.text("abc/?=&%#", max_size=8),
-)
-labels = st.dictionaries(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63) + 1, 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-    max_size=3,
-)
-definitions = st.builds(
-    Definition,
-    name=names,
-    start_urls=st.lists(urls, min_size=1, max_size=3).map(tuple),
-    auth_id=names,
-    auth_policy=st.none() | st.sampled_from(AuthPolicy),
-    max_pages=st.integers(1, 10),
-    max_depth=st.integers(0, 3),
-    include=st.lists(st.sampled_from([r"/a", r"\d+$"]), max_size=2).map(tuple),
-    exclude=st.lists(st.sampled_from([r"/b", r"(?i)log"]), max_size=2).map(tuple),
-    scope=st.sampled_from(["site", "host", "any"]),
-    concurrency=st.integers(1, 64),
-    allow_private=st.booleans(),
-    error_tolerance=st.floats(0, 1),
-    page_timeout_s=st.floats(0.5, 60),
-    max_attempts=st.integers(1, 9),
-    labels=labels,
-)
+crawls = definitions(crawls_only=True)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -62,7 +29,7 @@ fields = st.sampled_from(Definition.__struct_fields__)
 mutations = st.dictionaries(fields | st.text(max_size=8), json_values | st.lists(st.text()), max_size=3)
 
 
-@given(definition=definitions)
+@given(definition=crawls)
 def test_definition_comes_back_from_its_canonical_json(definition: Definition) -> None:
     """A checked definition, written and read again, is equal and has the same canonical form."""
     check(definition)
@@ -73,13 +40,13 @@ def test_definition_comes_back_from_its_canonical_json(definition: Definition) -
     assert canonical_json(again) == canonical_json(definition)
 
 
-@given(one=definitions, other=definitions)
+@given(one=crawls, other=crawls)
 def test_digests_are_equal_exactly_when_the_canonical_forms_are(one: Definition, other: Definition) -> None:
     """The digest tells definitions apart just as the canonical JSON does."""
     assert (definition_digest(one) == definition_digest(other)) == (canonical_json(one) == canonical_json(other))
 
 
-@given(definition=definitions, data=st.data())
+@given(definition=crawls, data=st.data())
 def test_digest_ignores_the_order_of_keys(definition: Definition, data: st.DataObject) -> None:
     """However a file orders its keys and labels, the digest is the same."""
     plain = msgspec.json.decode(canonical_json(definition))
@@ -90,7 +57,7 @@ def test_digest_ignores_the_order_of_keys(definition: Definition, data: st.DataO
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of re, about patterns that it may read otherwise one day
-@given(base=definitions, mutation=mutations, drop=st.sets(fields, max_size=2))
+@given(base=crawls, mutation=mutations, drop=st.sets(fields, max_size=2))
 def test_any_object_is_a_definition_or_a_definition_error(
     base: Definition, mutation: dict[str, Any], drop: set[str]
 ) -> None:
