@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pykka
@@ -50,7 +51,9 @@ class Condition(Protocol):
 
     def __enter__(self) -> bool: ...
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None, /
+    ) -> None: ...
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until told, or *timeout* seconds are over; return whether it was told."""

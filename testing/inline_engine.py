@@ -90,7 +90,7 @@ def drain(engine: InlineEngine) -> Drained:
     before = ended_in(engine)
     engine.in_line.strands.settle()
     after = ended_in(engine)
-    return Drained(*(now - then for now, then in zip(after[:3], before[:3], strict=True)), left=after[3])
+    return Drained(after[0] - before[0], after[1] - before[1], after[2] - before[2], after[3])
 
 
 def ended_in(engine: Engine) -> tuple[int, int, int, int]:

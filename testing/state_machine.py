@@ -167,9 +167,10 @@ class EngineStateMachine(RuleBasedStateMachine):
         return self.engine.find_job(self.jobs[key].id)
 
     def _open(self) -> None:
-        self.engine = InlineEngine(f"{self._folder.name}/jobs.db", clock=self.clock, schedule=self._schedule)
-        self.register(self.engine)
-        self._patiently(self.engine.start)
+        engine = InlineEngine(f"{self._folder.name}/jobs.db", clock=self.clock, schedule=self._schedule)
+        self.register(engine)
+        engine.start()
+        self.engine = engine
 
     def _check(self) -> None:
         self._patiently(lambda: assert_invariants(self.engine))

@@ -194,7 +194,12 @@ class StrandSelector(selectors.DefaultSelector):
         found = super().select(0)
         if not found and (timeout is None or timeout > 0):
             look = super().select
-            self._strands.wait_until(lambda: found.extend(look(0)) or found, timeout, what="coroutines")
+
+            def is_ready() -> bool:
+                found.extend(look(0))
+                return bool(found)
+
+            self._strands.wait_until(is_ready, timeout, what="coroutines")
         return found
 
 

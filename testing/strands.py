@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import GreenletExit as GreenletExit
+from greenlet import getcurrent, greenlet
 
 from ..engine.errors import EngineError
 from .manual_clock import ManualClock

@@ -10,11 +10,12 @@ from hypothesis import find, given, settings
 from bequest.engine.errors import StoreError
 from bequest.engine.records import NewJob
 from bequest.engine.store import Store
+from bequest.testing.disk_vfs import OperationName
 from bequest.testing.faulty_disk import FaultPlan, FaultyDisk
 from bequest.testing.manual_clock import ManualClock
 from bequest.testing.strategies import fault_plans
 
-WRITES = ("write", "sync", "truncate")
+WRITES: tuple[OperationName, ...] = ("write", "sync", "truncate")
 
 
 @settings(max_examples=40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from conftest import Figures
+from figures import Figures
 from planted_bugs import BUGS, first_notice
 from story import told
 from story_checks import faults_of

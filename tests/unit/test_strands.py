@@ -78,7 +78,12 @@ def test_settle_lets_no_time_pass(threads: StrandThreads, clock: ManualClock) ->
     """What is due is done, and what only time can bring stays."""
     done: list[str] = []
     threads.thread(lambda: done.append("now"), "one").start()
-    threads.thread(lambda: threads.event().wait(1.0) or done.append("later"), "two").start()
+
+    def be_late() -> None:
+        threads.event().wait(1.0)
+        done.append("later")
+
+    threads.thread(be_late, "two").start()
 
     threads.strands.settle()
 
