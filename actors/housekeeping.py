@@ -55,7 +55,8 @@ class Housekeeping:
         next. Raises ``ArchiveError`` before anything has left, or with what left still in the database.
         """
         check_retention(retention)
-        pruner, retention = self._running_pruner(), with_archive(retention)
+        pruner = self._running_pruner()
+        retention = with_archive(retention, pruner.archive_at)
         now = self._clock.now()
         pruned = 0
         while (left := pruner.step(retention, now)) is not None:
@@ -74,8 +75,8 @@ class Housekeeping:
         One JSON object a line, durable before it is deleted. Raises ``ArchiveError``, ``JobNotFoundError``, and
         ``TransitionError`` for what has not ended or has a parent.
         """
-        self._running_pruner()
-        self.manager.ask(PruneRun(job_id=job_id, archive=str(archive_at(checked_path(path)))))
+        archive = self._running_pruner().archive_at(checked_path(path))
+        self.manager.ask(PruneRun(job_id=job_id, archive=archive))
         self.prune(Retention())
 
     def backup(
@@ -143,7 +144,7 @@ class Housekeeping:
         return self._pruner
 
 
-def with_archive(retention: Retention) -> Retention:
+def with_archive(retention: Retention, archive_at: Callable[[str], Path | str] = archive_at) -> Retention:
     """Return *retention* with the place of its archive made out, and the file there; raises ``ArchiveError``."""
     if retention.archive is None:
         return retention
