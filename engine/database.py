@@ -19,7 +19,7 @@ from .clock import Clock
 from .database_connection import BUSY_TIMEOUT_MS, Durability, connect, connect_to_read, run_all
 from .database_copy import Copy
 from .database_errors import named, translated, translation
-from .errors import CommitInDoubtError, DeadlineError, DiskError, ForkError, StoreError
+from .errors import CommitInDoubtError, DiskError, ForkError, StoreError
 from .read_deadline import ReadDeadline
 
 Value = str | int | float | bytes | None
@@ -127,7 +127,7 @@ class Database:
         self._check_transaction()
         try:
             return self._connection.execute(sql, tuple(values)).fetchall()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             self._last_error = named(error)
             raise translation(error, "read or write the database") from error
         except (OverflowError, UnicodeEncodeError) as error:
@@ -183,14 +183,14 @@ class Database:
         """
         until = ReadDeadline(self._clock, seconds, gives_way_to=(lambda: self.is_wal_large) if gives_way else None)
         self._connection.set_progress_handler(until.is_over, LOOK_EVERY)
+        fault: StoreError | None = None
         try:
             yield
         except StoreError as error:
-            if until.why is not None:
-                raise DeadlineError(f"asked to read the database, found {until.why}; ask for less at once") from error
-            raise
+            fault = error
         finally:
             self._connection.set_progress_handler(None)
+        until.end(fault)
 
     def copy_to(self, path: str) -> Copy:
         """Begin to copy all of the database into the empty file at *path*; raises ``BackupError``."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from .changes import Move
+from .damaged_rows import made_of_row
 from .database import Row
 from .json_values import encode_record
 from .records import ON_FAILURE, STATES, Counts, Job, JobError, Lease, OwnStep, Progress, State
@@ -37,6 +38,7 @@ T = TypeVar("T")
 _decode = msgspec.json.decode
 
 
+@made_of_row
 def job_from(row: Row) -> Job:
     """Make the record of a row of ``JOB_COLUMNS``."""
     return Job(
@@ -76,6 +78,7 @@ def job_from(row: Row) -> Job:
     )
 
 
+@made_of_row
 def lease_from(row: Row) -> Lease:
     """Make the record of a row of ``LEASE_COLUMNS``."""
     return Lease(

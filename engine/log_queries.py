@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from .damaged_rows import stored_json
 from .database import Database, Value
 from .log_levels import LEVELS, levels_from
 from .records import LogEntry
@@ -58,8 +59,7 @@ class LogQueries:
         rows = self._database.rows(LINES.format(which, OF_LEVELS if is_filtered else ""), values[:used])
         return [
             LogLine(
-                row[0],
-                LogEntry(job_id=row[1], at=row[2], level=row[3], message=row[4], fields=msgspec.json.decode(row[5])),
+                row[0], LogEntry(job_id=row[1], at=row[2], level=row[3], message=row[4], fields=stored_json(row[5]))
             )
             for row in rows
         ]

@@ -8,6 +8,7 @@ from itertools import groupby
 import msgspec
 
 from .archive import Part
+from .damaged_rows import stored_json
 from .database import Database, Row
 from .job_rows import NUMBER_OF
 from .records import AttemptError, Document, JobError, Record, State
@@ -140,7 +141,7 @@ def by_job(rows: Iterable[Row]) -> dict[int, list[Row]]:
 
 def error_from(row: Row) -> AttemptError:
     """Make the record of a row of ``ERRORS``."""
-    return AttemptError(attempt=row[2], at=row[3], error=msgspec.json.decode(row[4], type=JobError))
+    return AttemptError(attempt=row[2], at=row[3], error=stored_json(row[4], JobError))
 
 
 def log_from(row: Row) -> dict[str, object]:
