@@ -88,6 +88,7 @@ class Housekeeping:
         thread. The file is readable by its owner only, and takes the place of an older backup at once. Raises
         ``BackupError``, also while another backup is under way; then *path* is as it was.
         """
+        self._check_process()
         target = checked_path(path)
         if not callable(on_progress):
             raise BackupError(f"on_progress is a function, found a {type(on_progress).__name__}")
@@ -106,6 +107,7 @@ class Housekeeping:
         It reads beside everything else, on this thread, and for as long as one check takes the write-ahead log cannot
         be cut short. Raises ``DeadlineError`` after *timeout_s* seconds.
         """
+        self._check_process()
         query = CheckIntegrity(is_quick=is_quick)
         if self._path == MEMORY:
             found: list[Finding] = self.manager.ask(query, timeout_s=timeout_s)
@@ -138,7 +140,12 @@ class Housekeeping:
                 self.manager.ask(EndBackup())
         return progress
 
+    def _check_process(self) -> None:
+        """Raise ``ForkError`` in a forked child."""
+        raise NotImplementedError
+
     def _running_pruner(self) -> Pruner:
+        self._check_process()
         if self._pruner is None:
             raise EngineStoppedError("the engine is not running; start it, or use it in a with block")
         return self._pruner
