@@ -104,8 +104,12 @@ def moves_from(rows: Iterable[Row], old: State | None, new: State | None) -> Ite
 
 def counts_from(row: Row | None) -> Counts:
     """Make the record of a row of ``TALLY_COLUMNS``; a job without children has none."""
-    if row is None or row[0] is None:
-        return Counts()
+    return Counts() if row is None or row[0] is None else _counts_of(row)
+
+
+@made_of_row
+def _counts_of(row: Row) -> Counts:
+    sum(row)  # of numbers alone
     pending, running, waiting, completed, failed, cancelled, ignored, fatal, passed = row
     return Counts(
         pending=pending,

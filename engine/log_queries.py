@@ -19,7 +19,7 @@ from .records import LogEntry
 OF_LEAF = "job_id = ?1"
 OF_RUN = "root_id = ?1"
 OF_BRANCH = (
-    "root_id = ?5 AND job_id IN (WITH RECURSIVE tree (id) AS (SELECT ?1 UNION ALL"
+    "root_id = ?5 AND job_id IN (WITH RECURSIVE tree (id) AS (SELECT ?1 UNION"
     " SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id) SELECT id FROM tree)"
 )
 LINES = "SELECT id, job_id, at, level, message, fields_json FROM job_log WHERE {} AND id > ?2{} ORDER BY id LIMIT ?3"

@@ -20,7 +20,8 @@ from .job_rows import JOB_COLUMNS, MOVED_COLUMNS, NUMBER_OF, TALLY_COLUMNS, coun
 from .policies import ParentMove, judge_parent
 from .records import CHILDREN_FAILED, STATES, Counts, Inheritance, Job, JobError, NewJob, OwnStep, State
 
-TREE = "WITH RECURSIVE tree (id) AS (SELECT ?1 UNION ALL SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id)"
+TREE = "WITH RECURSIVE tree (id) AS (SELECT ?1 UNION SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id)"
+MOST_ABOVE = 100_000  # jobs; in a damaged file a job may be its own ancestor, so trees are walked with UNION
 FAILS_AT_ONCE = """(tally.fatal > 0 OR typeof(job.max_child_failures) = 'integer'
     AND tally.failed - tally.ignored - tally.passed > job.max_child_failures)"""
 # Parents that wait for their children, of which all have ended, or some in a way that ends the waiting; and those whose
@@ -98,7 +99,7 @@ class ParentStore:
             "WITH RECURSIVE line (id, parent_id, metadata_json, definition_id, height) AS ("
             " SELECT id, parent_id, metadata_json, definition_id, 0 FROM job WHERE id = ?"
             " UNION ALL SELECT job.id, job.parent_id, job.metadata_json, job.definition_id, height + 1"
-            " FROM job JOIN line ON job.id = line.parent_id)"
+            f" FROM job JOIN line ON job.id = line.parent_id LIMIT {MOST_ABOVE})"
             " SELECT id, metadata_json, definition_id FROM line ORDER BY height",
             (parent_id,),
         )

@@ -77,7 +77,7 @@ class PruneQueries:
         found = []
         for one in due(retention, now, self.kinds()):
             row = self._database.row(
-                f"WITH RECURSIVE tree (id, is_root) AS (SELECT job.id, 1 {OVER} UNION ALL"
+                f"WITH RECURSIVE tree (id, is_root) AS (SELECT job.id, 1 {OVER} UNION"
                 " SELECT job.id, 0 FROM job JOIN tree ON job.parent_id = tree.id)"
                 " SELECT sum(is_root), count(*) FROM tree",
                 (due_json([one]), now),

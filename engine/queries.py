@@ -41,7 +41,7 @@ GOING_ON = """
     WITH RECURSIVE open (id, sealed) AS (
         SELECT id, sealed FROM job INDEXED BY job_waiting
         WHERE parent_id = ?1 AND state = 2 AND waits_for IS NULL
-        UNION ALL SELECT job.id, job.sealed FROM open CROSS JOIN job INDEXED BY job_waiting ON job.parent_id = open.id
+        UNION SELECT job.id, job.sealed FROM open CROSS JOIN job INDEXED BY job_waiting ON job.parent_id = open.id
         WHERE job.state = 2 AND job.waits_for IS NULL
     )
     SELECT 1 FROM open LEFT JOIN tally ON tally.parent_id = open.id

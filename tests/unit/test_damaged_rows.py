@@ -8,6 +8,7 @@ import pytest
 
 from bequest.engine import claim_store
 from bequest.engine.errors import DatabaseCorruptError
+from bequest.engine.job_rows import counts_from
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import LogEntry, NewJob
 from bequest.engine.store import Store
@@ -61,6 +62,12 @@ def test_row_that_was_never_written_so_is_damage(
 
     with pytest.raises(DatabaseCorruptError, match=r"damaged.*; restore a backup"), store.group():
         act(store)
+
+
+def test_counter_that_is_no_number_is_damage() -> None:
+    """A counter is a number in every row that was ever written."""
+    with pytest.raises(DatabaseCorruptError, match="restore a backup"):
+        counts_from((1, None, 0, 0, 0, 0, 0, 0, 0))
 
 
 def test_index_that_names_a_job_that_is_not_there_is_damage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
