@@ -25,7 +25,7 @@ def test_engine_holds_no_more_after_two_hundred_thousand_jobs(tmp_path: Path, fi
     assert held.left == held.before
     figures.note(
         f"{JOBS:,} jobs that stay in the file, with events read and unread and futures lost",
-        f"resident size {held.resident[0] / MEBIBYTE:.1f} MiB after 30,000 and {held.resident[-1] / MEBIBYTE:.1f} in the"
+        f"resident size {held.resident[0] / MEBIBYTE:.1f} MiB after 30,000, {held.resident[-1] / MEBIBYTE:.1f} in the"
         f" end, {held.slope / MEBIBYTE:.3f} MiB for each 10,000; write-ahead log at most"
         f" {held.wal / MEBIBYTE:.1f} MiB; {held.left[0]} thread and {held.left[1]} open files before and after",
     )
