@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from bequest import (
@@ -154,7 +155,7 @@ class Life:
         for number in range(chance.randint(1, 4)):
             key_of_one = f"{key} {number}"
             future: Future[JobHandle[Any]] = self.engine.enqueue_later(kind, next(self.numbers), key=key_of_one)
-            future.add_done_callback(lambda done, key=key_of_one: self.made(kind, key, done))
+            future.add_done_callback(partial(self.made, kind, key_of_one))
         again: JobHandle[Any] = self.engine.enqueue(kind, 0, key=f"{key} 0")
         say("made", kind, f"{key} 0", again.id)
 

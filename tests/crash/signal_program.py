@@ -17,6 +17,7 @@ from bequest.actors import forever
 from bequest.console import main as command_line
 from bequest.console import running
 from bequest.console.orderly_engine import OrderlyEngine
+from bequest.console.signals import stop_in_order
 
 
 def say(*words: object) -> None:
@@ -71,19 +72,19 @@ class Telling:
 def crawl(database: str) -> int:
     """Crawl, as the command line does."""
     sys.argv = ["bequest", "crawl", SEED, "--max-pages", "2000", "--max-depth", "50", "--db", database]
-    running.OrderlyEngine = OrderlySiteEngine  # type: ignore[misc]
-    running.check_browser = lambda: None
-    listen = command_line.stop_in_order
+    vars(running).update(OrderlyEngine=OrderlySiteEngine, check_browser=lambda: None)
+    listen = stop_in_order
 
     def listen_and_say() -> None:
         listen()
         say("listens")
 
-    command_line.stop_in_order = listen_and_say
+    vars(command_line).update(stop_in_order=listen_and_say)
     try:
         command_line.main()
     except SystemExit as ended:
         return int(ended.code or 0)
+    return 0
 
 
 def main(what: str, database: str, said: str) -> None:

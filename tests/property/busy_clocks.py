@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from bequest import Engine, EngineState, JobContext, Keep, Rate, Retention, Retry, State
+from bequest import Engine, EngineState, JobContext, JobHandle, Keep, Rate, Retention, Retry, State
 from bequest.testing.manual_clock import ManualClock
 
 PATIENCE_S = 60.0
@@ -79,7 +79,7 @@ def be_busy(path: Path, steps: int, seed: int) -> Jumped:
         engine.schedules.put("often", "report", "often", every_s=45.0)
         for step in range(steps):
             busy.may_end.clear()
-            long = engine.enqueue("long", "it")
+            long: JobHandle[None] = engine.enqueue("long", "it")
             kinds = chance.choices(["plain", "brief", "rated"], k=JOBS_A_STEP)
             made |= {long.id, *(engine.enqueue(kind, chance.random() < 0.5).id for kind in kinds)}
             jump(busy.clock, chance)
