@@ -36,8 +36,9 @@ def damage_often(folder: Path, cases: int, seed: int) -> Damaged:
                 damage, met, found = outcome(child, case)
                 came[kind_of(met)] += 1
                 faults += [f"seed {case}, {damage}: {fault}" for fault in found]
-            assert child.wait() == 0
-    assert faults == []
+            code = child.wait()
+            assert code == 0, f"seeds from {first} on: the process ended with {code}"
+    assert not faults, "\n".join(faults)
     return Damaged(cases, came["refused"], came["reported"], came["unnoticed"])
 
 
