@@ -35,13 +35,16 @@ SQLITE_VERSION = tuple(int(part) for part in apsw.sqlite_lib_version().split("."
 
 
 class Database:
-    """One connection; ``now`` is the time of the group that is open."""
+    """One connection; ``now`` is the time of the group that is open.
+
+    ``clock_lead`` is how far that is ahead of the seconds that have passed; it changes when the wall clock is set.
+    """
 
     def __init__(self, connection: apsw.Connection, clock: Clock, reopen_with: ReopenWith | None) -> None:
-        self.now = 0.0
+        self._clock = clock
+        self._look_at_clock()
         self.rollbacks = 0  # grows whenever what was read in a group may have been undone
         self._connection = connection
-        self._clock = clock
         self._reopen_with = reopen_with
         self._pid = os.getpid()
         self._in_group = False
@@ -74,7 +77,7 @@ class Database:
         written may be there or not. After that the next group opens the database again, unless ``reopen`` did.
         """
         self._check_process()
-        self.now = self._clock.now()
+        self._look_at_clock()
         if self._must_reopen:
             self.reopen()
         with translated("begin a transaction"):
@@ -199,11 +202,6 @@ class Database:
         self._copies = [*(one for one in self._copies if not one.is_closed), copy]
         return copy
 
-    @property
-    def clock_lead(self) -> float:
-        """How far the clock on the wall is ahead of the seconds that have passed; it changes when that clock is set."""
-        return self._clock.now() - self._clock.monotonic()
-
     def interrupt(self) -> None:
         """Make what another thread runs on this connection end with an error."""
         self._connection.interrupt()
@@ -249,6 +247,16 @@ class Database:
             self.rows("RELEASE message")
         except StoreError:
             self._undo()  # all of it, or half of the block would be written with what comes after it
+
+    def _look_at_clock(self) -> None:
+        """Read the time once for all that the group does with it: the lead must be that of this very time.
+
+        The seconds that have passed come first: who is held up between the two readings then finds leases that last a
+        little longer, and not shorter.
+        """
+        passed = self._clock.monotonic()
+        self.now = self._clock.now()
+        self.clock_lead = self.now - passed
 
     def _undo(self) -> None:
         self.rollbacks += 1

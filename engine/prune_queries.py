@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from itertools import groupby
 
 import msgspec
 
 from .archive import Part
-from .damaged_rows import stored_json
+from .damaged_rows import made_of_row, stored_json
 from .database import Database, Row
 from .job_rows import NUMBER_OF
 from .records import AttemptError, Document, JobError, Record, State
@@ -91,7 +92,7 @@ class PruneQueries:
 
         What they hold never changes any more. Without any left the answer is empty.
         """
-        heads = self._fitting(self._database.rows(TO_ARCHIVE, (JOBS_A_TIME,)))
+        heads = self._fitting(list(map(head_of, self._database.rows(TO_ARCHIVE, (JOBS_A_TIME,)))))
         if not heads:
             return []
         first, last = heads[0][0], heads[-1][0]
@@ -127,6 +128,12 @@ class PruneQueries:
             if left < 0:
                 return [head for head in heads if head[0] < job_id] or heads[:1]
         return heads
+
+
+@made_of_row
+def head_of(row: Row) -> Row:
+    """Return a row of ``TO_ARCHIVE``, whose archive is a path or none, for a file may be made there."""
+    return row[0], None if row[1] is None else os.fspath(row[1]), row[2]
 
 
 def due_json(dues: Iterable[Due]) -> str:

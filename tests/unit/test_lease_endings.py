@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from bequest.engine.limits import KindTerms
@@ -280,3 +283,38 @@ def test_retry_comes_as_soon_when_the_clock_is_set_back(store: Store, clock: Man
         claimed = store.claims.claim("default", [KindTerms(kind="page")], 9, 60.0)
 
     assert [one.job_id for one in claimed] == [lease.job_id]
+
+
+class SetInBetween(ManualClock):
+    """A clock that somebody sets, or that time passes on, right after its first reading in a group."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], None] | None = None
+
+    def monotonic(self) -> float:
+        """Return the seconds that have passed."""
+        found = super().monotonic()
+        if self.then is not None:
+            then, self.then = self.then, None
+            then()
+        return found
+
+
+@pytest.mark.parametrize("seconds", [-3_600.0, 3_600.0, None])
+def test_clock_that_is_set_while_it_is_read_ends_no_lease(tmp_path: Path, seconds: float | None) -> None:
+    """Whatever happens between the two readings of a group, no lease is shorter for it than the time that passes."""
+    clock = SetInBetween()
+    store = Store.open(tmp_path / "jobs.db", clock=clock, durability="relaxed")
+    with store.group():
+        store.jobs.create([NewJob(kind="page")])
+        store.claims.claim("default", [KindTerms(kind="page")], 1, 60.0)
+    clock.then = (lambda: clock.advance(59.0)) if seconds is None else (lambda: clock.jump(clock.now() + seconds))
+
+    with store.group():
+        expired = store.leases.expire()
+    with store.group():
+        expired += store.leases.expire()
+
+    store.close()
+    assert expired == 0
