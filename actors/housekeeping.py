@@ -55,7 +55,8 @@ class Housekeeping:
         next. Raises ``ArchiveError`` before anything has left, or with what left still in the database.
         """
         check_retention(retention)
-        pruner, retention = self._running_pruner(), with_archive(retention)
+        pruner = self._running_pruner()
+        retention = with_archive(retention, pruner.archive_at)
         now = self._clock.now()
         pruned = 0
         while (left := pruner.step(retention, now)) is not None:
@@ -74,8 +75,8 @@ class Housekeeping:
         One JSON object a line, durable before it is deleted. Raises ``ArchiveError``, ``JobNotFoundError``, and
         ``TransitionError`` for what has not ended or has a parent.
         """
-        self._running_pruner()
-        self.manager.ask(PruneRun(job_id=job_id, archive=str(archive_at(checked_path(path)))))
+        archive = self._running_pruner().archive_at(checked_path(path))
+        self.manager.ask(PruneRun(job_id=job_id, archive=archive))
         self.prune(Retention())
 
     def backup(
@@ -87,6 +88,7 @@ class Housekeeping:
         thread. The file is readable by its owner only, and takes the place of an older backup at once. Raises
         ``BackupError``, also while another backup is under way; then *path* is as it was.
         """
+        self._check_process()
         target = checked_path(path)
         if not callable(on_progress):
             raise BackupError(f"on_progress is a function, found a {type(on_progress).__name__}")
@@ -105,6 +107,7 @@ class Housekeeping:
         It reads beside everything else, on this thread, and for as long as one check takes the write-ahead log cannot
         be cut short. Raises ``DeadlineError`` after *timeout_s* seconds.
         """
+        self._check_process()
         query = CheckIntegrity(is_quick=is_quick)
         if self._path == MEMORY:
             found: list[Finding] = self.manager.ask(query, timeout_s=timeout_s)
@@ -137,13 +140,18 @@ class Housekeeping:
                 self.manager.ask(EndBackup())
         return progress
 
+    def _check_process(self) -> None:
+        """Raise ``ForkError`` in a forked child."""
+        raise NotImplementedError
+
     def _running_pruner(self) -> Pruner:
+        self._check_process()
         if self._pruner is None:
             raise EngineStoppedError("the engine is not running; start it, or use it in a with block")
         return self._pruner
 
 
-def with_archive(retention: Retention) -> Retention:
+def with_archive(retention: Retention, archive_at: Callable[[str], Path | str] = archive_at) -> Retention:
     """Return *retention* with the place of its archive made out, and the file there; raises ``ArchiveError``."""
     if retention.archive is None:
         return retention

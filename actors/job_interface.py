@@ -151,6 +151,7 @@ class JobInterface:
 
     def find_job(self, job_id: int) -> JobHandle[Any]:
         """Return the handle of a job by its id."""
+        self._check_process()
         return JobHandle(checked_id(job_id), self.manager, self._reader)
 
     def jobs(
@@ -212,6 +213,10 @@ class JobInterface:
         """Return what is paused."""
         found: list[Pause] = self.manager.ask(ListPauses())
         return found
+
+    def _check_process(self) -> None:
+        """Raise ``ForkError`` in a forked child."""
+        raise NotImplementedError
 
     def _kind_added(self, kind: Kind[Any, Any]) -> None:
         """Have its queue worked on, where the engine runs."""

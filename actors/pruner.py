@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..engine.archive import Archived, Part, append, line_of
+from ..engine.archive import Archived, Part, append, archive_at, line_of
 from ..engine.clock import Clock
 from ..engine.retention import Retention
 from .address import Address
@@ -24,6 +24,14 @@ class Pruner:
         self._reader = reader
         self._clock = clock
         self._lock = manager.threads.lock()
+
+    def archive_at(self, path: str) -> str:
+        """Return the archive that *path* leads to, made if it is not there, once no step writes to it.
+
+        Raises ``ArchiveError``.
+        """
+        with self._lock:
+            return str(archive_at(path))
 
     def step(self, retention: Retention, now: float) -> int | None:
         """Do a little of what is to be pruned at *now*; return how many jobs left by it, None when all is done.

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import msgspec
 
-from ..actors.system import Engine
 from ..engine.clock import SystemClock
 from ..engine.cookies import Cookie
 from ..engine.errors import CredentialNotFoundError, SealError
@@ -15,6 +14,7 @@ from ..engine.records import SealedCredential
 from ..engine.vault import Vault, other_key
 from .auth_report import lines_of_parts, parts_as_json
 from .options import advised, database_option, json_option
+from .orderly_engine import OrderlyEngine
 from .reading import reading
 from .terminal import Exit, Terminal, pass_terminal
 from .words import moment
@@ -99,7 +99,7 @@ def remove(terminal: Terminal, name: str, database: Path) -> int:
     """Remove a stored session."""
     with reading(database):  # a database that is not there is not made
         pass
-    with Engine(database, resume=False) as engine:
+    with OrderlyEngine(database, resume=False) as engine:
         engine.credentials.remove(name)
     terminal.print(f"removed {name}")
     return Exit.DONE

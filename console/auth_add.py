@@ -23,6 +23,7 @@ from .auth import announce_key
 from .auth_report import as_json as report_as_json
 from .auth_report import kept, report
 from .options import FileName, database_option, json_option, site_option
+from .orderly_engine import OrderlyEngine
 from .terminal import Exit, Terminal, pass_terminal
 from .words import counted
 
@@ -85,7 +86,7 @@ def add(terminal: Terminal, /, name: str, database: Path, as_json: bool, **optio
     admission = credential.admitted(SystemClock().now())  # where nothing can be used, the error alone says why
     tell(terminal, given, (reading, credential), as_json=as_json)
     terminal.key.check(database)
-    with Engine(database, key=terminal.key, resume=False) as engine:
+    with OrderlyEngine(database, key=terminal.key, resume=False) as engine:
         announce_key(terminal)
         woken = engine.credentials.put(with_stored_secrets(engine, credential))
     if as_json:

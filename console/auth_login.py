@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ..actors.system import Engine
 from ..engine.credentials import check_auth_id, checked_site, is_name
 from ..engine.definition_files import read_definition
 from ..engine.definition_rules import url_fault
@@ -23,6 +22,7 @@ from ..engine.urls import host_of
 from .asking import ask
 from .auth import announce_key
 from .options import FileName, database_option, site_option
+from .orderly_engine import OrderlyEngine
 from .running import check_browser
 from .terminal import Exit, Terminal, pass_terminal
 from .words import counted
@@ -76,7 +76,7 @@ def login(
         raise BrowserNotFoundError
     check_display()
     terminal.key.check(database)
-    with Engine(database, key=terminal.key, resume=False) as engine:
+    with OrderlyEngine(database, key=terminal.key, resume=False) as engine:
         if not sites and engine.credentials.get(name) is None:
             sites = (host_of(url),)
         session = attended(terminal, executable, asked)
@@ -112,7 +112,7 @@ def renew(terminal: Terminal, definition: Path, timeout_s: float, database: Path
         raise DefinitionError(f"{definition}: login: expected the steps of a login and an auth_id, found none")
     check_browser()
     terminal.key.check(database)
-    with Engine(database, key=terminal.key, resume=False) as engine:
+    with OrderlyEngine(database, key=terminal.key, resume=False) as engine:
         report = engine.credentials.log_in(
             meant.auth_id, meant.login, allow_private=meant.allow_private, timeout_s=timeout_s
         )
@@ -151,7 +151,7 @@ def secret(
         if not is_name(one):
             raise CredentialError("a secret's name has 1 to 200 printable characters, found another text")
     terminal.key.check(database)
-    with Engine(database, key=terminal.key, resume=False) as engine:
+    with OrderlyEngine(database, key=terminal.key, resume=False) as engine:
         credential = engine.credentials.for_sites(name, sites)
         kept = dict(credential.secrets)
         for one in secrets:

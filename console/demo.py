@@ -24,6 +24,7 @@ from ..engine.urls import host_of
 from ..testing.login_site import LoginSite
 from .inspect import Session, sessions
 from .options import FileName, advised
+from .orderly_engine import OrderlyEngine
 from .reading import AT_ONCE, reading
 from .running import watch
 from .terminal import Exit, Terminal, pass_terminal
@@ -49,7 +50,7 @@ def demo(terminal: Terminal, keep: Path | None) -> int:
     with tempfile.TemporaryDirectory(prefix="bequest-demo-") as folder, LoginSite(has_flaky_page=True) as site:
         key = Key.generate()
         database = keep or Path(folder) / "demo.db"
-        with Engine(database, key=lambda: key, browser=str(executable), resume=False) as engine:
+        with OrderlyEngine(database, key=lambda: key, browser=str(executable), resume=False) as engine:
             code = show(terminal, engine, site, database)
     if keep is not None:
         terminal.print(f"look around with {advised('jobs', keep)}; the key of its session is gone")

@@ -15,7 +15,6 @@ from typing import Any
 import click
 import msgspec
 
-from ..actors.system import Engine
 from ..engine.backup_file import BackupProgress, back_up_beside
 from ..engine.clock import SystemClock
 from ..engine.database import database_at
@@ -24,6 +23,7 @@ from ..engine.prune_queries import Prunable
 from ..engine.queries import Queries
 from ..engine.retention import FOREVER_S, Keep, Retention
 from .options import FileName, database_option, json_option
+from .orderly_engine import OrderlyEngine
 from .terminal import Exit, Terminal, pass_terminal
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
@@ -109,7 +109,7 @@ def prune(  # noqa: PLR0913 - one for each option
     if dry_run:
         show_prunable(terminal, found, as_json=as_json)
         return Exit.DONE
-    with Engine(database, resume=False) as engine:
+    with OrderlyEngine(database, resume=False) as engine:
         pruned = engine.prune(retention)
     if as_json:
         terminal.json({"pruned": pruned})

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import click
 
-from ..actors.system import Engine
 from ..engine.database import database_at
 from ..engine.database_file import is_missing
 from ..engine.errors import KeyFileError, SealError
@@ -17,6 +16,7 @@ from ..engine.keys import Key, KeySource
 from ..engine.records import CredentialEntry
 from ..engine.vault import other_key
 from .options import DEFAULT_DATABASE, FileName, database_option, json_option
+from .orderly_engine import OrderlyEngine
 from .reading import reading
 from .terminal import Exit, Terminal, pass_terminal
 from .words import counted
@@ -109,7 +109,7 @@ def rotate(terminal: Terminal, databases: tuple[Path, ...], target: Path | None)
             raise SealError(f"credential {entry.auth_id!r} is {said}, or remove it; then rotate")
     with ExitStack() as stack:
         engines = [
-            (database, stack.enter_context(Engine(database, key=keys.source, resume=False)))
+            (database, stack.enter_context(OrderlyEngine(database, key=keys.source, resume=False)))
             for database in dict.fromkeys(databases)
             if not is_missing(Path(database_at(database)))
         ]

@@ -22,8 +22,9 @@ from .housekeeping import backup, integrity, prune
 from .inspect import job, jobs, logs
 from .key import key
 from .keys import ConsoleKey
+from .orderly_engine import stop_left
 from .setup import browser, doctor
-from .signals import StoppedBySignalError, exit_status, stop_in_order
+from .signals import StoppedBySignalError, exit_status, ignore_all, stop_in_order
 from .terminal import Exit, Terminal, exit_code
 
 
@@ -55,10 +56,16 @@ for command in (add, check, login, renew, secret):
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    stop_in_order()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: a title may not fit in the encoding
-    sys.exit(run_command(sys.argv[1:]))
+    try:
+        stop_in_order()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: a title may not fit in the encoding
+        code = run_command(sys.argv[1:])
+        ignore_all()  # it is too late to stop anything
+    except StoppedBySignalError as error:  # before there was anything to stop, or after it had ended
+        code = exit_status(error.number)
+    stop_left()
+    sys.exit(code)
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -87,6 +94,7 @@ def run_command(arguments: Sequence[str]) -> int:
         return Exit.FAILED
     except (KeyboardInterrupt, click.Abort) as error:
         terminal.say("stopped")
-        cause = error.__cause__  # click makes its Abort of a KeyboardInterrupt
-        return exit_status(cause.number if isinstance(cause, StoppedBySignalError) else signal.SIGINT)
+        causes = (error, error.__cause__)  # click makes its Abort of a KeyboardInterrupt
+        numbers = [cause.number for cause in causes if isinstance(cause, StoppedBySignalError)]
+        return exit_status(*numbers or [signal.SIGINT])
     return code if isinstance(code, int) else Exit.DONE

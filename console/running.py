@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 
 from ..actors.handles import Run
-from ..actors.system import Engine
 from ..engine.clock import SystemClock
 from ..engine.credentials import Credential
 from ..engine.database import database_at
@@ -27,6 +26,7 @@ from ..engine.urls import host_of
 from .auth import announce_key, check_key
 from .export import check_export, export_documents
 from .options import advised
+from .orderly_engine import OrderlyEngine
 from .reading import reading
 from .terminal import Exit, Terminal
 from .words import by_state, counted
@@ -52,7 +52,7 @@ def carry_out(terminal: Terminal, order: Order) -> int:
     check_browser()
     check_session(terminal, order)
     definition = order.definition
-    with Engine(order.database, key=terminal.key, concurrency=definition.concurrency, resume=False) as engine:
+    with OrderlyEngine(order.database, key=terminal.key, concurrency=definition.concurrency, resume=False) as engine:
         if order.credential is not None:
             announce_key(terminal)
             engine.credentials.put(order.credential)

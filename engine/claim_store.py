@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from .changes import Changes, Move
+from .damaged_rows import damaged
 from .database import Database, Row, Value
 from .due_jobs import NOT_PAUSED, DueJob, due_jobs, in_turns
 from .due_lanes import DueLane, DueLanes
@@ -300,7 +301,10 @@ class Claim:
         now, ids = self._database.now, [job.job_id for job in chosen]
         values = (now + self._lease_s, now, msgspec.json.encode(ids).decode())
         by_id = {row[0]: row for row in self._database.rows(TAKE_AND_READ, values)}
-        self.rows += [by_id[job_id] for job_id in ids]
+        try:
+            self.rows += [by_id[job_id] for job_id in ids]
+        except KeyError as error:  # an index has what the table has not
+            raise damaged(error) from error
         self.left -= len(ids)
 
 

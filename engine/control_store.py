@@ -13,6 +13,7 @@ import msgspec
 
 from .changes import Changes, Move
 from .crawl_jobs import RUN
+from .damaged_rows import made_of_row
 from .database import Database, Row
 from .errors import TransitionError
 from .filters import JobFilter, condition_of
@@ -26,7 +27,7 @@ from .run_steps import RETRIES_USED
 
 LINE = (
     "WITH RECURSIVE line (id) AS (SELECT parent_id FROM job WHERE id = ?1"
-    " UNION ALL SELECT job.parent_id FROM job JOIN line ON job.id = line.id WHERE job.parent_id IS NOT NULL)"
+    " UNION SELECT job.parent_id FROM job JOIN line ON job.id = line.id WHERE job.parent_id IS NOT NULL)"
 )
 REVIVED_COLUMNS = (  # of a TreeRow
     f"{MOVED_COLUMNS}, state, key, own_step, made_waiting, on_failure,"
@@ -142,7 +143,7 @@ class ControlStore:
         )
         if row is None or row[1]:
             raise unknown_job(job_id)
-        return int(row[0])
+        return state_from(row)
 
     def _tree_rows(self, sql: str, job_id: int) -> list[TreeRow]:
         return [TreeRow(*row) for row in self._database.rows(sql, (job_id,))]
@@ -193,3 +194,9 @@ class ControlStore:
 def ids_of(rows: Sequence[TreeRow]) -> str:
     """Return the ids of *rows* as JSON."""
     return msgspec.json.encode([row.job_id for row in rows]).decode()
+
+
+@made_of_row
+def state_from(row: Row) -> int:
+    """Return the state that a row begins with."""
+    return int(row[0])

@@ -12,6 +12,7 @@ import math
 import msgspec
 
 from .changes import Changes, LoggedIn, LoginRefusal
+from .damaged_rows import stored_json
 from .database import Database, Row
 from .errors import CredentialError, CredentialNotFoundError
 from .job_rows import MOVED_COLUMNS, moves_from
@@ -98,7 +99,7 @@ class CredentialStore:
             auth_id=row[0],
             version=row[1],
             key_id=row[2],
-            sites=tuple(msgspec.json.decode(row[3])),
+            sites=stored_json(row[3], tuple[str, ...]),
             updated_at=row[4],
             failed_logins=row[5],
             nonce=row[6],
@@ -172,7 +173,7 @@ def _entry_from(row: Row) -> CredentialEntry:
         auth_id=auth_id,
         version=version,
         key_id=key_id,
-        sites=tuple(msgspec.json.decode(sites_json)),
+        sites=stored_json(sites_json, tuple[str, ...]),
         updated_at=updated_at,
         failed_logins=failed_logins,
     )

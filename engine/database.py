@@ -19,7 +19,7 @@ from .clock import Clock
 from .database_connection import BUSY_TIMEOUT_MS, Durability, connect, connect_to_read, run_all
 from .database_copy import Copy
 from .database_errors import named, translated, translation
-from .errors import CommitInDoubtError, DeadlineError, DiskError, ForkError, StoreError
+from .errors import CommitInDoubtError, DiskError, ForkError, StoreError
 from .read_deadline import ReadDeadline
 
 Value = str | int | float | bytes | None
@@ -35,13 +35,16 @@ SQLITE_VERSION = tuple(int(part) for part in apsw.sqlite_lib_version().split("."
 
 
 class Database:
-    """One connection; ``now`` is the time of the group that is open."""
+    """One connection; ``now`` is the time of the group that is open.
+
+    ``clock_lead`` is how far that is ahead of the seconds that have passed; it changes when the wall clock is set.
+    """
 
     def __init__(self, connection: apsw.Connection, clock: Clock, reopen_with: ReopenWith | None) -> None:
-        self.now = 0.0
+        self._clock = clock
+        self._look_at_clock()
         self.rollbacks = 0  # grows whenever what was read in a group may have been undone
         self._connection = connection
-        self._clock = clock
         self._reopen_with = reopen_with
         self._pid = os.getpid()
         self._in_group = False
@@ -74,7 +77,7 @@ class Database:
         written may be there or not. After that the next group opens the database again, unless ``reopen`` did.
         """
         self._check_process()
-        self.now = self._clock.now()
+        self._look_at_clock()
         if self._must_reopen:
             self.reopen()
         with translated("begin a transaction"):
@@ -127,7 +130,7 @@ class Database:
         self._check_transaction()
         try:
             return self._connection.execute(sql, tuple(values)).fetchall()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             self._last_error = named(error)
             raise translation(error, "read or write the database") from error
         except (OverflowError, UnicodeEncodeError) as error:
@@ -183,14 +186,14 @@ class Database:
         """
         until = ReadDeadline(self._clock, seconds, gives_way_to=(lambda: self.is_wal_large) if gives_way else None)
         self._connection.set_progress_handler(until.is_over, LOOK_EVERY)
+        fault: StoreError | None = None
         try:
             yield
         except StoreError as error:
-            if until.why is not None:
-                raise DeadlineError(f"asked to read the database, found {until.why}; ask for less at once") from error
-            raise
+            fault = error
         finally:
             self._connection.set_progress_handler(None)
+        until.end(fault)
 
     def copy_to(self, path: str) -> Copy:
         """Begin to copy all of the database into the empty file at *path*; raises ``BackupError``."""
@@ -198,11 +201,6 @@ class Database:
         copy = Copy(self._connection, path)
         self._copies = [*(one for one in self._copies if not one.is_closed), copy]
         return copy
-
-    @property
-    def clock_lead(self) -> float:
-        """How far the clock on the wall is ahead of the seconds that have passed; it changes when that clock is set."""
-        return self._clock.now() - self._clock.monotonic()
 
     def interrupt(self) -> None:
         """Make what another thread runs on this connection end with an error."""
@@ -249,6 +247,16 @@ class Database:
             self.rows("RELEASE message")
         except StoreError:
             self._undo()  # all of it, or half of the block would be written with what comes after it
+
+    def _look_at_clock(self) -> None:
+        """Read the time once for all that the group does with it: the lead must be that of this very time.
+
+        The seconds that have passed come first: who is held up between the two readings then finds leases that last a
+        little longer, and not shorter.
+        """
+        passed = self._clock.monotonic()
+        self.now = self._clock.now()
+        self.clock_lead = self.now - passed
 
     def _undo(self) -> None:
         self.rollbacks += 1

@@ -21,9 +21,9 @@ def translated(doing: str) -> Generator[None]:
         raise translation(error, doing) from error
 
 
-def translation(error: apsw.Error, doing: str) -> StoreError:
+def translation(error: apsw.Error | UnicodeDecodeError, doing: str) -> StoreError:
     """Return *error*, met while *doing* something, in our own words."""
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError | UnicodeDecodeError):
         return DatabaseCorruptError(f"asked to {doing}, found a damaged file; restore a backup ({named(error)})")
     if isinstance(error, apsw.ConstraintError):
         return StoreError(f"the database refused it: {error}")
@@ -31,6 +31,6 @@ def translation(error: apsw.Error, doing: str) -> StoreError:
     return kind(f"asked to {doing}, found {named(error)}; check the disk, its space and the file's rights")
 
 
-def named(error: apsw.Error) -> str:
+def named(error: Exception) -> str:
     """Return SQLite's name of *error*, and its message."""
     return f"{type(error).__name__.removesuffix('Error')}: {error}"

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 
 from .clock import SystemClock
 from .database import MEMORY, Database, Value
 from .database_file import open_database
-from .errors import DatabaseCorruptError
+from .errors import StoreError
 from .records import Record
 from .row_checks import JSON_CHECKS, ROW_CHECKS, RowChecks
+from .stored_texts import TABLES, text_faults
 
 MOST = 100  # findings of one check, or rows with findings
 
@@ -37,17 +39,19 @@ SCHEMA = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE name NOT LIKE
 class Finding(Record, frozen=True, kw_only=True):
     """Something that is not as it must be."""
 
-    check: str  # "file", "schema", "foreign keys", "JSON", or the number of an invariant
+    check: str  # "file", "schema", "foreign keys", "JSON", "text", or the number of an invariant
     message: str
 
 
 def check_integrity(database: Database, *, is_quick: bool = False) -> list[Finding]:
-    """Return what is wrong, at most 100 findings of each check; *is_quick* leaves out indexes and JSON."""
+    """Return what is wrong, at most 100 findings of each check; *is_quick* leaves out indexes, texts and JSON."""
     found = _all_of("file", _file_faults(database, is_quick=is_quick))
     found += _all_of("schema", _schema_faults(database))
     found += _all_of("foreign keys", _said_by(database, FOREIGN_KEYS))
     for checks in ROW_CHECKS if is_quick else (*ROW_CHECKS, *JSON_CHECKS):
         found += find_broken(database, checks)
+    for table in () if is_quick else TABLES:
+        found += _all_of("text", islice(text_faults(database, table), MOST))
     return found
 
 
@@ -58,7 +62,7 @@ def find_broken(database: Database, checks: RowChecks, values: Iterable[Value] =
         for row in database.rows(f"{checks.sql} LIMIT {MOST}", values):
             said = zip(checks.rules, row, strict=True)
             found += [Finding(check=rule.check, message=message) for rule, message in said if message is not None]
-    except DatabaseCorruptError as error:
+    except StoreError as error:
         found.append(Finding(check=checks.rules[0].check, message=str(error)))
     return found
 
@@ -68,7 +72,7 @@ def _all_of(check: str, faults: Iterator[str]) -> list[Finding]:
     found = []
     try:
         found += [Finding(check=check, message=message) for message in faults]
-    except DatabaseCorruptError as error:
+    except StoreError as error:  # SQLite has other names for damage, too
         found.append(Finding(check=check, message=str(error)))
     return found
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from .changes import Move
+from .damaged_rows import made_of_row
 from .database import Row
 from .json_values import encode_record
 from .records import ON_FAILURE, STATES, Counts, Job, JobError, Lease, OwnStep, Progress, State
@@ -37,6 +38,7 @@ T = TypeVar("T")
 _decode = msgspec.json.decode
 
 
+@made_of_row
 def job_from(row: Row) -> Job:
     """Make the record of a row of ``JOB_COLUMNS``."""
     return Job(
@@ -76,6 +78,7 @@ def job_from(row: Row) -> Job:
     )
 
 
+@made_of_row
 def lease_from(row: Row) -> Lease:
     """Make the record of a row of ``LEASE_COLUMNS``."""
     return Lease(
@@ -101,8 +104,12 @@ def moves_from(rows: Iterable[Row], old: State | None, new: State | None) -> Ite
 
 def counts_from(row: Row | None) -> Counts:
     """Make the record of a row of ``TALLY_COLUMNS``; a job without children has none."""
-    if row is None or row[0] is None:
-        return Counts()
+    return Counts() if row is None or row[0] is None else _counts_of(row)
+
+
+@made_of_row
+def _counts_of(row: Row) -> Counts:
+    sum(row)  # of numbers alone
     pending, running, waiting, completed, failed, cancelled, ignored, fatal, passed = row
     return Counts(
         pending=pending,

@@ -13,11 +13,12 @@ import msgspec
 
 from .changes import Changes
 from .crawl_jobs import RUN_KINDS
+from .damaged_rows import stored_json
 from .database import Database
 from .errors import InvalidJobError, KeyTakenError, LeaseLostError, MetadataError, TransitionError
 from .job_inserts import KEY_HOLDS, JobInserts, deadline_of
 from .job_rows import JOB_COLUMNS, NUMBER_OF, job_from, json_of
-from .json_values import decode_json, encode_json, encode_object
+from .json_values import encode_json, encode_object
 from .parent_store import ParentStore, move_of, unknown_job
 from .records import (
     KEY_SCOPES,
@@ -82,7 +83,7 @@ class JobStore:
         )
         if rows:
             self._database.run("UPDATE job SET follow_up_json = NULL WHERE follow_up_json IS NOT NULL AND state >= 3")
-            jobs = [msgspec.json.decode(row[1], type=NewJob) for row in rows]
+            jobs = [stored_json(row[1], NewJob) for row in rows]
             for job, created in zip(jobs, self.create_free(jobs), strict=True):
                 if created is None:  # by a job that came in this very group
                     self._put_behind(job)
@@ -233,7 +234,7 @@ class JobStore:
             raise unknown_job(job_id)
         if token is not None and row[1:] != (NUMBER_OF[State.RUNNING], token):
             raise LeaseLostError(f"asked to change job {job_id}, found its lease with somebody else or ended")
-        metadata: dict[str, Json] = decode_json(row[0])
+        metadata: dict[str, Json] = stored_json(row[0], dict[str, Json])
         return metadata
 
     def _write_metadata(self, job_id: int, metadata: Mapping[str, Json]) -> None:

@@ -43,7 +43,23 @@ class LeaseStore:
         self._database = database
         self._changes = changes
         self._attempts = attempts
-        self._clock_lead = database.clock_lead
+        self.clock_lead = database.clock_lead  # that the leases are written by
+
+    def follow_clock(self) -> None:
+        """Let leases last as long as time passes, wherever the clock was set to since the last group, or slept through.
+
+        What is to be tried again comes so soon, too, when the clock was set back. First in each group.
+        """
+        jumped_s = self._database.clock_lead - self.clock_lead
+        if abs(jumped_s) <= LEAST_JUMP_S:
+            return
+        self.clock_lead += jumped_s
+        self._database.run("UPDATE job SET lease_until = lease_until + ? WHERE state = 1", (jumped_s,))
+        if jumped_s < 0.0:
+            self._database.run(
+                "UPDATE job SET run_at = run_at + ? WHERE state = 0 AND is_due = 0 AND started_at IS NOT NULL",
+                (jumped_s,),
+            )
 
     def renew(self, leases: Sequence[LeaseRef], lease_s: float) -> list[int]:
         """Let leases last *lease_s* seconds from now; return the ids of the jobs whose lease was lost."""
@@ -87,7 +103,6 @@ class LeaseStore:
 
     def expire(self) -> int:
         """End every lease whose deadline has passed: its job is due again, or failed at its last attempt."""
-        self._forgive_jump()
         now = self._database.now
         rows = self._database.rows(
             "UPDATE job SET state = iif(attempts < max_attempts, 0, 4), is_due = 1, lease_until = NULL, run_at = ?1,"
@@ -108,16 +123,6 @@ class LeaseStore:
             " UNION ALL SELECT min(deadline_at) FROM job WHERE deadline_at IS NOT NULL AND state < 3)"
         )
         return None if row is None else row[0]
-
-    def _forgive_jump(self) -> None:
-        """Let leases last on over which the clock has jumped, as after a sleep: their holders have had no such time."""
-        before, self._clock_lead = self._clock_lead, self._database.clock_lead
-        jumped_s = self._clock_lead - before
-        if jumped_s > LEAST_JUMP_S:
-            self._database.run(
-                "UPDATE job SET lease_until = lease_until + ?2 WHERE state = 1 AND lease_until <= ?1",
-                (self._database.now, jumped_s),
-            )
 
     def _note_put_back(self, rows: Sequence[Row]) -> None:
         self._changes.move(moves_from(rows, State.RUNNING, State.PENDING))

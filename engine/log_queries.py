@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from .damaged_rows import stored_json
 from .database import Database, Value
 from .log_levels import LEVELS, levels_from
 from .records import LogEntry
@@ -18,7 +19,7 @@ from .records import LogEntry
 OF_LEAF = "job_id = ?1"
 OF_RUN = "root_id = ?1"
 OF_BRANCH = (
-    "root_id = ?5 AND job_id IN (WITH RECURSIVE tree (id) AS (SELECT ?1 UNION ALL"
+    "root_id = ?5 AND job_id IN (WITH RECURSIVE tree (id) AS (SELECT ?1 UNION"
     " SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id) SELECT id FROM tree)"
 )
 LINES = "SELECT id, job_id, at, level, message, fields_json FROM job_log WHERE {} AND id > ?2{} ORDER BY id LIMIT ?3"
@@ -58,8 +59,7 @@ class LogQueries:
         rows = self._database.rows(LINES.format(which, OF_LEVELS if is_filtered else ""), values[:used])
         return [
             LogLine(
-                row[0],
-                LogEntry(job_id=row[1], at=row[2], level=row[3], message=row[4], fields=msgspec.json.decode(row[5])),
+                row[0], LogEntry(job_id=row[1], at=row[2], level=row[3], message=row[4], fields=stored_json(row[5]))
             )
             for row in rows
         ]

@@ -12,15 +12,16 @@ from typing import NamedTuple
 import msgspec
 
 from .changes import Changes, Move, Ripe
+from .damaged_rows import stored_json
 from .database import Database
 from .errors import JobNotFoundError, TransitionError
 from .job_inserts import KEY_HOLDS, JobInserts
 from .job_rows import JOB_COLUMNS, MOVED_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from, json_of, moves_from
-from .json_values import decode_json
 from .policies import ParentMove, judge_parent
 from .records import CHILDREN_FAILED, STATES, Counts, Inheritance, Job, JobError, NewJob, OwnStep, State
 
-TREE = "WITH RECURSIVE tree (id) AS (SELECT ?1 UNION ALL SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id)"
+TREE = "WITH RECURSIVE tree (id) AS (SELECT ?1 UNION SELECT job.id FROM job JOIN tree ON job.parent_id = tree.id)"
+MOST_ABOVE = 100_000  # jobs; in a damaged file a job may be its own ancestor, so trees are walked with UNION
 FAILS_AT_ONCE = """(tally.fatal > 0 OR typeof(job.max_child_failures) = 'integer'
     AND tally.failed - tally.ignored - tally.passed > job.max_child_failures)"""
 # Parents that wait for their children, of which all have ended, or some in a way that ends the waiting; and those whose
@@ -98,15 +99,15 @@ class ParentStore:
             "WITH RECURSIVE line (id, parent_id, metadata_json, definition_id, height) AS ("
             " SELECT id, parent_id, metadata_json, definition_id, 0 FROM job WHERE id = ?"
             " UNION ALL SELECT job.id, job.parent_id, job.metadata_json, job.definition_id, height + 1"
-            " FROM job JOIN line ON job.id = line.parent_id)"
+            f" FROM job JOIN line ON job.id = line.parent_id LIMIT {MOST_ABOVE})"
             " SELECT id, metadata_json, definition_id FROM line ORDER BY height",
             (parent_id,),
         )
         if not line:
             raise unknown_job(parent_id)
-        metadata = decode_json(line[0][1])
+        metadata = stored_json(line[0][1], dict)
         root_id, root_metadata_json, _ = line[-1]
-        root_auth_id = decode_json(root_metadata_json).get("auth_id")
+        root_auth_id = stored_json(root_metadata_json, dict).get("auth_id")
         if root_auth_id is not None:
             metadata["auth_id"] = root_auth_id
         definition_id = next((row[2] for row in line if row[2] is not None), None)
@@ -249,7 +250,7 @@ class ParentStore:
             return []
         limit = None if row.child_limit is None else row.child_limit - self.counts(parent_id).total
         children = [msgspec.structs.replace(job, parent_id=parent_id) for job in jobs]
-        inherited: Mapping[str, object] = decode_json(row.metadata_json)
+        inherited: Mapping[str, object] = stored_json(row.metadata_json, dict)
         ids = self._inserts.insert(children, root_id=row.root_id or parent_id, inherited=inherited, limit=limit)
         self._changes.parents.add(parent_id)
         return ids

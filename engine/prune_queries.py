@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from itertools import groupby
 
 import msgspec
 
 from .archive import Part
+from .damaged_rows import made_of_row, stored_json
 from .database import Database, Row
 from .job_rows import NUMBER_OF
 from .records import AttemptError, Document, JobError, Record, State
@@ -76,7 +78,7 @@ class PruneQueries:
         found = []
         for one in due(retention, now, self.kinds()):
             row = self._database.row(
-                f"WITH RECURSIVE tree (id, is_root) AS (SELECT job.id, 1 {OVER} UNION ALL"
+                f"WITH RECURSIVE tree (id, is_root) AS (SELECT job.id, 1 {OVER} UNION"
                 " SELECT job.id, 0 FROM job JOIN tree ON job.parent_id = tree.id)"
                 " SELECT sum(is_root), count(*) FROM tree",
                 (due_json([one]), now),
@@ -90,7 +92,7 @@ class PruneQueries:
 
         What they hold never changes any more. Without any left the answer is empty.
         """
-        heads = self._fitting(self._database.rows(TO_ARCHIVE, (JOBS_A_TIME,)))
+        heads = self._fitting(list(map(head_of, self._database.rows(TO_ARCHIVE, (JOBS_A_TIME,)))))
         if not heads:
             return []
         first, last = heads[0][0], heads[-1][0]
@@ -128,6 +130,12 @@ class PruneQueries:
         return heads
 
 
+@made_of_row
+def head_of(row: Row) -> Row:
+    """Return a row of ``TO_ARCHIVE``, whose archive is a path or none, for a file may be made there."""
+    return row[0], None if row[1] is None else os.fspath(row[1]), row[2]
+
+
 def due_json(dues: Iterable[Due]) -> str:
     """Return the first parameter of ``OVER``."""
     return msgspec.json.encode([(one.kind, NUMBER_OF[one.state], one.ended_by) for one in dues]).decode()
@@ -140,7 +148,7 @@ def by_job(rows: Iterable[Row]) -> dict[int, list[Row]]:
 
 def error_from(row: Row) -> AttemptError:
     """Make the record of a row of ``ERRORS``."""
-    return AttemptError(attempt=row[2], at=row[3], error=msgspec.json.decode(row[4], type=JobError))
+    return AttemptError(attempt=row[2], at=row[3], error=stored_json(row[4], JobError))
 
 
 def log_from(row: Row) -> dict[str, object]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from .changes import Changes
 from .credential_store import CredentialStore
+from .damaged_rows import stored_json
 from .database import Database, Row
 from .errors import JobNotFoundError
 from .integrity import Finding, check_integrity
@@ -42,7 +41,7 @@ GOING_ON = """
     WITH RECURSIVE open (id, sealed) AS (
         SELECT id, sealed FROM job INDEXED BY job_waiting
         WHERE parent_id = ?1 AND state = 2 AND waits_for IS NULL
-        UNION ALL SELECT job.id, job.sealed FROM open CROSS JOIN job INDEXED BY job_waiting ON job.parent_id = open.id
+        UNION SELECT job.id, job.sealed FROM open CROSS JOIN job INDEXED BY job_waiting ON job.parent_id = open.id
         WHERE job.state = 2 AND job.waits_for IS NULL
     )
     SELECT 1 FROM open LEFT JOIN tally ON tally.parent_id = open.id
@@ -118,10 +117,7 @@ class Queries:
         rows = self._database.rows(
             "SELECT attempt, at, error_json FROM job_error WHERE job_id = ? ORDER BY id", (job_id,)
         )
-        return [
-            AttemptError(attempt=attempt, at=at, error=msgspec.json.decode(text, type=JobError))
-            for attempt, at, text in rows
-        ]
+        return [AttemptError(attempt=attempt, at=at, error=stored_json(text, JobError)) for attempt, at, text in rows]
 
     def credentials(self) -> list[CredentialEntry]:
         """Return what is known of all credentials without a key, by name."""
@@ -166,7 +162,7 @@ class Queries:
         )
         if row is None:
             return None
-        return StoredDefinition(id=row[0], name=row[1], version=row[2], digest=row[3], body=msgspec.json.decode(row[4]))
+        return StoredDefinition(id=row[0], name=row[1], version=row[2], digest=row[3], body=stored_json(row[4]))
 
     def _views(self, condition: str, values: tuple[str | int | None, ...]) -> list[JobView]:
         rows = self._database.rows(
@@ -193,5 +189,5 @@ def _document_from(row: Row) -> StoredDocument:
         depth=row[7],
         auth_id=row[8],
         fetched_at=row[9],
-        metadata=msgspec.json.decode(row[10]),
+        metadata=stored_json(row[10]),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .clock import Clock
+from .errors import DeadlineError, StoreError
 
 PATIENT_READ_S = 1.0  # a read that takes longer gives way to a WAL that is over its bound
 
@@ -27,3 +28,10 @@ class ReadDeadline:
         elif self._gives_way_to is not None and took >= PATIENT_READ_S and self._gives_way_to():
             self.why = "that the write-ahead log is over its bound and grows while this is read"
         return self.why is not None
+
+    def end(self, fault: StoreError | None) -> None:
+        """Raise ``DeadlineError`` if it was to end, whatever was made of that, else *fault* if there was one."""
+        if self.why is not None:
+            raise DeadlineError(f"asked to read the database, found {self.why}; ask for less at once") from fault
+        if fault is not None:
+            raise fault

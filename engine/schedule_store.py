@@ -12,6 +12,7 @@ import msgspec
 
 from .changes import Changes
 from .claim_store import ClaimStore
+from .damaged_rows import made_of_row
 from .database import Database, Row, Value
 from .errors import ScheduleNotFoundError
 from .fire_times import Interval, Rule
@@ -230,6 +231,7 @@ def row_of(schedule: Schedule) -> tuple[Value, ...]:
     )
 
 
+@made_of_row
 def schedule_from(row: Row) -> Schedule:
     """Make the record of a row of ``COLUMNS``."""
     return Schedule(

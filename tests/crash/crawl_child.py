@@ -51,11 +51,11 @@ class SiteEngine(Engine):
             supervisor.add(self._browser, lambda: NumberedSite.start(supervisor))
 
 
-def main(database: str, pages: int) -> None:
+def main(database: str, pages: str) -> None:
     """Crawl until the run has ended or somebody kills us."""
     with SiteEngine(database) as engine:
         definition = Definition.crawl(
-            "numbers", start_urls=[SEED], max_pages=pages, max_depth=50, labels={"team": "harbour"}
+            "numbers", start_urls=[SEED], max_pages=int(pages), max_depth=50, labels={"team": "harbour"}
         )
         run = engine.run(definition, key="numbers")
         for status in run.progress():
@@ -65,4 +65,4 @@ def main(database: str, pages: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(*sys.argv[1:])

@@ -12,13 +12,32 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
-from bequest import BequestError, Definition, Engine, JobContext, JobFilter, JobHandle
+from bequest import (
+    BequestError,
+    Credential,
+    Credentials,
+    Definition,
+    Engine,
+    JobContext,
+    JobFilter,
+    JobHandle,
+    Key,
+    LoginStep,
+    Retention,
+    Run,
+    Schedules,
+    Session,
+    Subscription,
+)
 
 DEADLINE_S = 20
-engine = Engine(sys.argv[1])
+COOKIES = "# Netscape HTTP Cookie File\n.x.example\tTRUE\t/\tFALSE\t0\tsid\tvalue\n"
+STEPS = (LoginStep(goto="https://x.example/"), LoginStep(wait_for="#account"))
+SESSION = Credential.from_text(COOKIES, auth_id="wiki")
+engine = Engine(sys.argv[1], key=Key.generate)
 
 
 @engine.kind("echo")
@@ -33,6 +52,21 @@ def waits(job: JobContext) -> None:
     job.wait(600.0)
 
 
+HARMLESS = {"manager", "job.id", "credentials.vault", "events.close", "events.put"}
+
+
+def untried(asked: Iterable[str]) -> set[str]:
+    """Return what is public of an engine and what it hands out, and is not asked."""
+    classes = {"": Engine, "job.": JobHandle, "run.": Run, "schedules.": Schedules, "credentials.": Credentials}
+    public = {
+        prefix + name
+        for prefix, of in {**classes, "events.": Subscription}.items()
+        for name in dir(of)
+        if not name.startswith("_") and not (of is Run and name in dir(JobHandle) and name not in vars(Run))
+    }
+    return public - set(asked) - HARMLESS
+
+
 def say(*words: object) -> None:
     """Write a line, whole."""
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
@@ -44,8 +78,12 @@ def calls() -> dict[str, Callable[[], object]]:
     job.wait(DEADLINE_S)
     waiting: JobHandle[None] = engine.enqueue("waits")
     run = engine.find_run(job.id)
-    events = engine.events()
+    events, status = engine.events(), run.status()
     future: Future[JobHandle[str]] = engine.enqueue_later("echo", "later")
+
+    schedules, credentials = engine.schedules, engine.credentials
+    credentials.put(SESSION)
+    schedules.put("often", "echo", "x", every_s=3600.0)
 
     async def in_asyncio() -> None:
         await engine.aenqueue("echo", "x")
@@ -59,15 +97,15 @@ def calls() -> dict[str, Callable[[], object]]:
         "enqueue_later": lambda: engine.enqueue_later("echo", "x"),
         "aenqueue": lambda: asyncio.run(in_asyncio()),
         "await": lambda: asyncio.run(await_job()),
-        "wait": waiting.wait,
-        "result": waiting.result,
-        "job": job.job,
-        "status": job.status,
-        "logs": job.logs,
-        "errors": job.errors,
-        "cancel": waiting.cancel,
-        "retry": job.retry,
-        "delete": job.delete,
+        "job.wait": waiting.wait,
+        "job.result": waiting.result,
+        "job.job": job.job,
+        "job.status": job.status,
+        "job.logs": job.logs,
+        "job.errors": job.errors,
+        "job.cancel": waiting.cancel,
+        "job.retry": job.retry,
+        "job.delete": job.delete,
         "future": future.result,
         "jobs": engine.jobs,
         "stats": engine.stats,
@@ -78,13 +116,42 @@ def calls() -> dict[str, Callable[[], object]]:
         "wait_idle": lambda: engine.wait_idle(timeout_s=600.0),
         "events": engine.events,
         "on_event": lambda: engine.on_event(print),
-        "event": events.get,
+        "events.get": events.get,
         "kind": lambda: engine.kind("new")(waits.handler),
         "run": lambda: engine.run(Definition.crawl("x", start_urls=["http://x.example/"])),
         "find_run": lambda: engine.find_run(1),
         "run.wait": run.wait,
         "run.documents": lambda: next(iter(run.documents())),
+        "run.progress": lambda: next(iter(run.progress())),
+        "run.stats": run.stats,
+        "run.failure_causes": run.failure_causes,
+        "run.changed_since": lambda: run.changed_since(status, timeout_s=600.0),
+        "find_job": lambda: engine.find_job(1),
+        "prune": lambda: engine.prune(Retention(completed_s=0.0, archive=f"{sys.argv[1]}.jsonl")),
+        "prunable": lambda: engine.prunable(Retention(completed_s=0.0)),
+        "archive": lambda: engine.archive(f"{sys.argv[1]}.jsonl", job.id),
+        "backup": lambda: engine.backup(f"{sys.argv[1]}.copy"),
+        "integrity": engine.integrity,
+        "logs": lambda: engine.logs(job.id),
+        "log_in": lambda: engine.log_in(None),
+        "schedules": lambda: engine.schedules,
+        "schedules.put": lambda: schedules.put("again", "echo", "x", every_s=3600.0),
+        "schedules.get": lambda: schedules.get("often"),
+        "schedules.list": schedules.list,
+        "schedules.pause": lambda: schedules.pause("often"),
+        "schedules.resume": lambda: schedules.resume("often"),
+        "schedules.remove": lambda: schedules.remove("often"),
+        "schedules.run_now": lambda: schedules.run_now("often"),
         "credentials": lambda: engine.credentials,
+        "credentials.list": credentials.list,
+        "credentials.get": lambda: credentials.get("wiki"),
+        "credentials.remove": lambda: credentials.remove("wiki"),
+        "credentials.rotate": credentials.rotate,
+        "credentials.put": lambda: credentials.put(SESSION),
+        "credentials.renew": lambda: credentials.renew("wiki", Session(), sites=["x.example"]),
+        "credentials.log_in": lambda: credentials.log_in("wiki", STEPS),
+        "credentials.for_sites": lambda: credentials.for_sites("wiki"),
+        "schedules.makes_runs": schedules.makes_runs,
         "health": engine.health,
         "start": engine.start,
         "stop": engine.stop,
@@ -122,6 +189,7 @@ def main(way: str) -> None:
     """Fork, and go on."""
     with engine:
         asked = calls()
+        say("untried", *untried(asked))
         child = os.fork()
         if child == 0:
             try_all(asked)

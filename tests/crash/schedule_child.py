@@ -16,9 +16,9 @@ from bequest.testing.manual_clock import ManualClock
 EVERY_S = 10.0
 
 
-def main(database: str, now: float) -> None:
+def main(database: str, now: str) -> None:
     """Let time pass until somebody kills us."""
-    clock = ManualClock(now)
+    clock = ManualClock(float(now))
     with Engine(database, clock=clock) as engine:
 
         @engine.kind("report")
@@ -34,4 +34,4 @@ def main(database: str, now: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(*sys.argv[1:])

@@ -29,12 +29,14 @@ def test_forked_child_is_refused_and_harms_nothing(tmp_path: Path, way: str, cod
     )
 
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    said = {name: what for name, what in lines if name not in ("parent", "threads")}
+    said = {name: what for name, what in lines[1:] if name not in ("parent", "threads")}
+    assert lines[0] == ["untried"]
     assert len(said) > 30
     assert {name for name, what in said.items() if what != "ForkError"} == set()
     assert ["parent", f"{code} after running"] in lines
     assert ["threads", "1"] in lines
     assert done.returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["jobs.db", "jobs.db.lock"]
     with Engine(database) as engine:
         found = [(view.job.kind, view.job.state) for view in engine.jobs()]
     assert found == [

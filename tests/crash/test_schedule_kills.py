@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from nursery import Nursery, nursery_of
 
 from bequest.engine.clock import SystemClock
 from bequest.engine.database_file import open_reader
@@ -15,36 +17,33 @@ CHILD = Path(__file__).with_name("schedule_child.py")
 KILLS = 20
 START = 1_800_000_000.0
 EVERY_S = 10.0
-DEADLINE_S = 60
 MOST_AT_ONCE = 5
 
 
-def let_pass(database: Path, now: float) -> float:
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    """Give what forks the program."""
+    with nursery_of(CHILD) as nursery:
+        yield nursery
+
+
+def let_pass(nursery: Nursery, database: Path, now: float) -> float:
     """Let one interval pass, have all done that is due, and return the time then."""
-    done = subprocess.run(
-        [sys.executable, CHILD, database, str(now)], input=b".", capture_output=True, timeout=DEADLINE_S, check=True
-    )
-    return float(done.stdout.split()[-1])
+    return float(nursery.start(database, now).communicate(b".").split()[-1])
 
 
-def pass_and_kill(database: Path, now: float, chance: random.Random) -> tuple[list[float], float]:
+def pass_and_kill(nursery: Nursery, database: Path, now: float, chance: random.Random) -> tuple[list[float], float]:
     """Let some intervals pass and kill the program somewhere among them.
 
     Return the times up to which all was done, as it said, and the time that it may have come to.
     """
-    child = subprocess.Popen(
-        [sys.executable, CHILD, database, str(now)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
+    child = nursery.start(database, now)
     intervals = chance.randint(1, MOST_AT_ONCE)
     child.stdin.write(b"." * intervals)
     lines = [child.stdout.readline() for _ in range(chance.randint(0, intervals))]
     child.kill()
     lines += child.stdout.read().splitlines(keepends=True)  # what it had still said before it died
-    child.wait(DEADLINE_S)
-    child.stdin.close()
-    child.stdout.close()
+    child.wait()
     return [float(line.split()[1]) for line in lines if line.endswith(b"\n")], now + intervals * EVERY_S
 
 
@@ -61,18 +60,18 @@ def fire_times_in(database: Path) -> list[float]:
     return found
 
 
-def test_schedule_survives_kills(tmp_path: Path) -> None:
+def test_schedule_survives_kills(tmp_path: Path, nursery: Nursery) -> None:
     """What was acknowledged is there after any kill, and in the end each interval has had its one job."""
     database = tmp_path / "jobs.db"
     chance = random.Random(20_261_125)  # noqa: S311
-    now = done = let_pass(database, START)
+    now = done = let_pass(nursery, database, START)
 
     for _ in range(KILLS):
-        said, now = pass_and_kill(database, now, chance)
+        said, now = pass_and_kill(nursery, database, now, chance)
         done = max([done, *said])
         found = fire_times_in(database)
         assert len(found) == len(set(found))
         assert set(found) >= set(times_until(done))
 
-    end = let_pass(database, now)
+    end = let_pass(nursery, database, now)
     assert sorted(fire_times_in(database)) == times_until(end)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from nursery import Nursery, nursery_of
 
 from bequest.engine.clock import SystemClock
 from bequest.engine.database_file import open_reader
@@ -17,21 +19,18 @@ CHILD = Path(__file__).with_name("crawl_child.py")
 KILLS = 60
 PAGES = 400  # more than the kills let through, so that each comes in mid-crawl
 MOST_AT_ONCE = 6
-DEADLINE_S = 120
 
 
-def start(database: Path) -> subprocess.Popen[bytes]:
-    """Start the crawl."""
-    return subprocess.Popen(
-        [sys.executable, CHILD, database, str(PAGES)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    """Give what forks the crawl."""
+    with nursery_of(CHILD) as nursery:
+        yield nursery
 
 
-def crawl_and_kill(database: Path, chance: random.Random) -> int:
+def crawl_and_kill(nursery: Nursery, database: Path, chance: random.Random) -> int:
     """Let some pages through, kill the crawl somewhere among them, and return how many it had acknowledged."""
-    child = start(database)
-    assert child.stdin is not None
-    assert child.stdout is not None
+    child = nursery.start(database, PAGES)
     allowed = chance.randint(1, MOST_AT_ONCE)
     acknowledged = int(child.stdout.readline().split()[1])  # while no page is let through yet
     child.stdin.write(b"." * allowed)
@@ -41,9 +40,7 @@ def crawl_and_kill(database: Path, chance: random.Random) -> int:
     child.kill()
     rest = child.stdout.read().splitlines()  # what it had still said before it died
     acknowledged = max([acknowledged, *(int(line.split()[1]) for line in rest if line.startswith(b"completed "))])
-    child.wait(DEADLINE_S)
-    child.stdin.close()
-    child.stdout.close()
+    child.wait()
     return acknowledged
 
 
@@ -58,7 +55,7 @@ def read(database: Path) -> tuple[Job, list[Job], list[StoredDocument]]:
     return parent, pages, documents
 
 
-def test_crawl_survives_sixty_kills(tmp_path: Path) -> None:
+def test_crawl_survives_sixty_kills(tmp_path: Path, nursery: Nursery) -> None:
     """Nothing acknowledged is missing after any kill, no page is doubled, and the run ends with all pages (I14)."""
     database = tmp_path / "crawl.db"
     chance = random.Random(20_261_124)  # noqa: S311
@@ -66,7 +63,7 @@ def test_crawl_survives_sixty_kills(tmp_path: Path) -> None:
     killed_in_mid_crawl = 0
 
     for _ in range(KILLS):
-        acknowledged = crawl_and_kill(database, chance)
+        acknowledged = crawl_and_kill(nursery, database, chance)
         assert_invariants(database)
         parent, pages, documents = read(database)
         completed = [page for page in pages if page.state is State.COMPLETED]
@@ -79,8 +76,7 @@ def test_crawl_survives_sixty_kills(tmp_path: Path) -> None:
         killed_in_mid_crawl += parent.state is State.WAITING
         seen = keys
 
-    last = start(database)
-    said, _ = last.communicate(b"." * 10_000, timeout=DEADLINE_S)
+    said = nursery.start(database, PAGES).communicate(b"." * 10_000)
     assert_invariants(database)
     parent, pages, documents = read(database)
     assert killed_in_mid_crawl == KILLS

@@ -59,3 +59,47 @@ def test_ignored_signal_stays_ignored() -> None:
     program.communicate("x", timeout=60)
 
     assert program.returncode == 143
+
+
+HOLDING = """
+import sys
+from bequest.console.signals import StoppedBySignalError, held_back, ignore_all, stop_in_order
+stop_in_order()
+try:
+    with held_back():
+        print("ready", flush=True)
+        sys.stdin.readline()  # the signals come here
+        print("held", flush=True)
+    print("not stopped", flush=True)
+except StoppedBySignalError as error:
+    print("stopped by", error.number, flush=True)
+ignore_all()
+print("over", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_signal_that_is_held_back_stops_what_comes_after() -> None:
+    """What is not to be cut in two comes to its end, then the first signal is raised, and the others do nothing."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        program.send_signal(signal.SIGTERM)
+        answer(program)
+
+        said = [program.stdout.readline() for _ in range(3)]
+        program.send_signal(signal.SIGINT)
+        answer(program)
+
+    assert said == ["held\n", "stopped by 15\n", "over\n"]
+    assert program.returncode == 0
+
+
+def answer(program: subprocess.Popen[str]) -> None:
+    """Give it the line that it waits for."""
+    assert program.stdin is not None
+    program.stdin.write("\n")
+    program.stdin.flush()

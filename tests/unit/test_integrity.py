@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from bequest.engine.crawl_jobs import METADATA_LOST
+from bequest.engine.database import Database, Row, Value
 from bequest.engine.database_file import open_reader
 from bequest.engine.definitions import Definition
 from bequest.engine.fire_times import Interval
@@ -17,6 +19,7 @@ from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Document, JobError, LogEntry, NewJob, SealedCredential, State
 from bequest.engine.schedules import NewSchedule
 from bequest.engine.store import Store
+from bequest.engine.stored_texts import text_faults
 from bequest.testing.manual_clock import ManualClock
 
 RUN, DONE, DUE, ALONE = 1, 2, 3, 4
@@ -68,7 +71,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (  # all checks that find it, SQL tha
     ("I9", f"{COMPLETED}; UPDATE job SET sealed = 0 WHERE id = 1; {COUNTED}", "job 1 has ended and more children"),
     ("I9", f"UPDATE job SET state = 0 WHERE id = 1; {COUNTED}", "job 1 can be claimed and has children"),
     (
-        "I11",
+        "I11 text",
         "UPDATE job SET follow_up_json = '{}' WHERE id = 2",
         "job 2 has ended and the job that was to follow it was not made",
     ),
@@ -114,6 +117,9 @@ FAULTS: tuple[tuple[str, str, str], ...] = (  # all checks that find it, SQL tha
     ("JSON", "UPDATE job_error SET error_json = ''", "error_json of row 1 of job_error is no JSON"),
     ("JSON", "UPDATE schedule SET used_json = '['", "used_json of row often of schedule is no JSON"),
     ("JSON", "UPDATE credential SET sites_json = '[' WHERE auth_id = 'wiki'", "sites_json of row wiki of credential"),
+    ("text", "UPDATE job SET metadata_json = '[]' WHERE id = 4", "metadata_json of row 4 of job is JSON of something"),
+    ("text", "UPDATE job SET key = CAST(x'ff' AS TEXT) WHERE id = 4", "key of row 4 of job is no text"),
+    ("I13 text", "UPDATE stat SET kind = CAST(x'ff' AS TEXT) WHERE kind = 'crawl'", "of stat is no text"),
     ("schema", "DROP TRIGGER job_final", "there is no trigger job_final"),
     ("schema", "DROP INDEX job_key; CREATE INDEX job_key ON job (key)", "index job_key is another one"),
     ("schema", "CREATE TABLE spare (x)", "table spare is none of ours"),
@@ -260,3 +266,23 @@ def test_findings_of_one_check_are_bounded(sound: Store) -> None:
     break_rows(sound, "UPDATE job_log SET root_id = 4")
 
     assert [finding.check for finding in examine(sound)] == ["line"] * 100
+
+
+class Endless(Database):
+    """A database whose tree is damaged so that the same row comes again and again."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def rows(self, sql: str, values: Iterable[Value] = ()) -> list[Row]:
+        """Return the one column, and then the one row."""
+        self.asked += 1
+        return [("kind",)] if "pragma" in sql else [(5, b"\xff")]
+
+
+def test_table_that_never_ends_is_not_read_for_ever() -> None:
+    """Where a damaged tree leads back to what was read, the examination of that table ends."""
+    database = Endless()
+
+    assert list(text_faults(database, "job")) == ["kind of row 5 of job is no text"] * 2
+    assert database.asked == 3

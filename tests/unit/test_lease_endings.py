@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from bequest.engine.limits import KindTerms
@@ -226,3 +229,92 @@ def test_lease_that_is_over_is_not_held(store: Store) -> None:
         assert store.leases.not_held([ref(again), ref(leases[2])]) == []
 
     assert over == [leases[0].job_id, leases[1].job_id]
+
+
+@pytest.mark.parametrize("jump_s", [-3_600.0, 3_600.0, -10 * 365 * 86_400.0])
+def test_lease_lasts_as_long_as_time_passes_wherever_the_clock_is_set(
+    store: Store, clock: ManualClock, jump_s: float
+) -> None:
+    """Set, and set right again between two renewals, the clock ends no lease, and no dead holder's lasts for ever."""
+    begin = clock.now()
+    clock.jump(begin + jump_s)
+    with store.group():
+        store.jobs.create([NewJob(kind="page")])
+        (lease,) = store.claims.claim("default", [KindTerms(kind="page")], 1, 60.0)
+    clock.jump(begin)
+    clock.advance(59.0)
+    with store.group():
+        early = store.leases.expire()
+
+    clock.advance(2.0)
+    with store.group():
+        late = store.leases.expire()
+
+    assert (lease.lease_until, early, late) == (begin + jump_s + 60.0, 0, 1)
+
+
+def test_group_that_is_undone_leaves_the_clock_to_be_followed(store: Store, clock: ManualClock) -> None:
+    """What a group made of a jump is undone with it, and made again by the next."""
+    with store.group():
+        store.jobs.create([NewJob(kind="page")])
+        store.claims.claim("default", [KindTerms(kind="page")], 1, 60.0)
+    clock.jump(clock.now() + 3_600.0)
+    with pytest.raises(ZeroDivisionError), store.group():
+        raise ZeroDivisionError
+
+    with store.group():
+        expired = store.leases.expire()
+
+    assert expired == 0
+
+
+def test_retry_comes_as_soon_when_the_clock_is_set_back(store: Store, clock: ManualClock) -> None:
+    """What is to be tried again in a minute is, though the clock was ten years ahead; what was put off stays so."""
+    clock.jump(clock.now() + 10 * 365 * 86_400.0)
+    with store.group():
+        store.jobs.create([NewJob(kind="page", max_attempts=2), NewJob(kind="page", run_at=clock.now() + 60.0)])
+        (lease,) = store.claims.claim("default", [KindTerms(kind="page")], 1, 60.0)
+        again = Completion(job_id=lease.job_id, token=lease.token, state=State.PENDING, run_at=clock.now() + 60.0)
+        store.completions.complete([again])
+    clock.jump(clock.now() - 10 * 365 * 86_400.0)
+    clock.advance(60.0)
+
+    with store.group():
+        claimed = store.claims.claim("default", [KindTerms(kind="page")], 9, 60.0)
+
+    assert [one.job_id for one in claimed] == [lease.job_id]
+
+
+class SetInBetween(ManualClock):
+    """A clock that somebody sets, or that time passes on, right after its first reading in a group."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], None] | None = None
+
+    def monotonic(self) -> float:
+        """Return the seconds that have passed."""
+        found = super().monotonic()
+        if self.then is not None:
+            then, self.then = self.then, None
+            then()
+        return found
+
+
+@pytest.mark.parametrize("seconds", [-3_600.0, 3_600.0, None])
+def test_clock_that_is_set_while_it_is_read_ends_no_lease(tmp_path: Path, seconds: float | None) -> None:
+    """Whatever happens between the two readings of a group, no lease is shorter for it than the time that passes."""
+    clock = SetInBetween()
+    store = Store.open(tmp_path / "jobs.db", clock=clock, durability="relaxed")
+    with store.group():
+        store.jobs.create([NewJob(kind="page")])
+        store.claims.claim("default", [KindTerms(kind="page")], 1, 60.0)
+    clock.then = (lambda: clock.advance(59.0)) if seconds is None else (lambda: clock.jump(clock.now() + seconds))
+
+    with store.group():
+        expired = store.leases.expire()
+    with store.group():
+        expired += store.leases.expire()
+
+    store.close()
+    assert expired == 0
