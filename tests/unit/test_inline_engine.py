@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bequest import Definition, EngineError, EngineState, JobContext, Retry
+from bequest import Definition, EngineError, EngineState, JobContext, JobHandle, Retry
 from bequest.engine.records import State
 from bequest.testing.inline_engine import Drained, InlineEngine, drain
 from bequest.testing.manual_clock import ManualClock
@@ -129,7 +129,7 @@ def test_killed_engine_leaves_what_was_acknowledged(tmp_path: Path) -> None:
     first = InlineEngine(path, clock=clock)
     register(first)
     first.start()
-    job = first.enqueue("slow")
+    job: JobHandle[None] = first.enqueue("slow")
     drain(first)
     first.kill()
 

@@ -69,7 +69,7 @@ def test_archive_that_this_engine_writes_to_is_waited_for(
     with program.engine:
         program.grow(2, 2)
         assert program.engine._pruner is not None
-        program.engine._pruner._lock = TellingLock(met)  # type: ignore[assignment]
+        program.engine._pruner._lock = TellingLock(met)
         monkeypatch.setattr(pruner, "append", append)
 
         prune(program, archive)
