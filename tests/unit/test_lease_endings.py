@@ -292,11 +292,18 @@ class SetInBetween(ManualClock):
         super().__init__()
         self.then: Callable[[], None] | None = None
 
+    def now(self) -> float:
+        """Return the time on the wall."""
+        return self.read(super().now())
+
     def monotonic(self) -> float:
         """Return the seconds that have passed."""
-        found = super().monotonic()
-        if self.then is not None:
-            then, self.then = self.then, None
+        return self.read(super().monotonic())
+
+    def read(self, found: float) -> float:
+        """Let happen what is to, after the first reading."""
+        then, self.then = self.then, None
+        if then is not None:
             then()
         return found
 
