@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import socket
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import DatabaseOwnedError, StoreError
 
+LOOKS, LOOK_S = 250, 0.02  # at a lock whose owner is dead
 ATTEMPTS = 5  # the lock file was replaced under us so often: somebody works against us
 
 
@@ -32,14 +35,7 @@ class OwnerLock:
         """
         for _ in range(ATTEMPTS):
             descriptor = self._open()
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "an unknown process"
-                os.close(descriptor)
-                raise DatabaseOwnedError(
-                    f"asked to open {self._path}, found it owned by {holder}; stop that engine or name another file"
-                ) from None
+            self._lock(descriptor)
             if self._is_still(descriptor):
                 self._hold(descriptor)
                 return
@@ -52,6 +48,23 @@ class OwnerLock:
         _held.discard(self)
         if descriptor is not None:
             os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        """Lock the file; whom a dead owner had just forked holds it for an instant more, and is waited for."""
+        for _ in range(LOOKS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "an unknown process"
+                if not has_ended(holder):
+                    break
+                select.select([], [], [], LOOK_S)
+            else:
+                return
+        os.close(descriptor)
+        raise DatabaseOwnedError(
+            f"asked to open {self._path}, found it owned by {holder}; stop that engine or name another file"
+        )
 
     def _open(self) -> int:
         try:
@@ -75,12 +88,30 @@ class OwnerLock:
     def _hold(self, descriptor: int) -> None:
         try:
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            os.pwrite(descriptor, f"{name_of(os.getpid())}\n".encode(), 0)
         except OSError as error:
             os.close(descriptor)
             raise self._refused("write", error) from error
         self._descriptor = descriptor
         _held.add(self)
+
+
+def name_of(pid: int) -> str:
+    """Return what is said of a process of this machine."""
+    return f"process {pid} on {socket.gethostname()}"
+
+
+def has_ended(holder: str) -> bool:
+    """Return whether *holder* names a process of this machine that is not there any more."""
+    pid = holder.split()[1] if holder.startswith("process ") else ""
+    if not pid.isdecimal() or holder != name_of(int(pid)):
+        return False
+    try:
+        with suppress(PermissionError):  # it is there, and somebody else's
+            os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 _held: weakref.WeakSet[OwnerLock] = weakref.WeakSet()

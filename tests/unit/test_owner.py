@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bequest.engine import owner
 from bequest.engine.errors import BequestError, DatabaseOwnedError, StoreError
 from bequest.engine.owner import OwnerLock
 
@@ -104,6 +105,46 @@ def test_lock_ends_with_its_owner(path: Path) -> None:
 
         assert said == "None"
         assert acquired(path) == ""
+
+
+@pytest.fixture
+def left(path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Have a process that is dead named as the holder of a lock that somebody holds still; give a list of the looks."""
+    with child(os.getpid) as (pid, _):
+        pass
+    file.write_text(f"process {pid} on {socket.gethostname()}\n")
+    looks: list[str] = []
+    monkeypatch.setattr(owner, "LOOKS", 3)
+    with file.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def look(*_: object) -> None:
+            looks.append(file.read_text())
+            if len(looks) == 2 and path.exists():  # the sign that it is to end
+                fcntl.flock(held, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(owner.select, "select", look)
+        yield looks
+
+
+def test_lock_that_a_dead_owner_has_left_for_an_instant_is_waited_for(path: Path, left: list[str]) -> None:
+    """Whom the owner had just forked when it was killed has not closed the file yet, and is about to."""
+    path.touch()
+
+    assert acquired(path) == ""
+    assert len(left) == 2
+
+
+def test_lock_that_outlives_its_owner_is_not_waited_for_without_end(path: Path, left: list[str]) -> None:
+    """Who holds the lock for good keeps others out, whoever has made it."""
+    assert "owned by process" in acquired(path)
+    assert len(left) == 3
+
+
+@pytest.mark.parametrize("holder", ["process 1 on elsewhere.example", "process x on here", f"process 1 on {US[-1]}"])
+def test_holder_on_another_machine_is_not_taken_for_dead(holder: str) -> None:
+    """Of a process of another machine nobody here knows whether it lives."""
+    assert not owner.has_ended(holder)
 
 
 def test_forked_child_holds_no_lock(lock: OwnerLock, path: Path) -> None:
