@@ -31,7 +31,6 @@ TAKE = "UPDATE job SET state = 1, attempts = attempts + 1, token = token + 1, le
 TAKE_ONE = f"{TAKE} id = ?3"
 TAKE_ALL = f"{TAKE} id IN (SELECT value FROM json_each(?3))"
 TAKE_AND_READ = f"{TAKE_ALL} RETURNING {LEASE_COLUMNS}"
-LOOK = "SELECT EXISTS (SELECT 1 FROM job WHERE state = 0 AND is_due = 0 AND run_at <= ?), EXISTS (SELECT 1 FROM pause)"
 KINDS_AT_ONCE = 400  # SQLite joins no more than 500 selects on one level
 KIND, PARENT_ID, PRIORITY = (LEASE_COLUMNS.split(", ").index(name) for name in ("kind", "parent_id", "priority"))
 DUE, TAKEN = NUMBER_OF[State.PENDING], NUMBER_OF[State.RUNNING]
@@ -68,31 +67,23 @@ class ClaimStore:
         """Claim up to *limit* due jobs of *queue* for *lease_s* seconds, of the kinds that *terms* are for."""
         if self._is_closed:
             return []
-        ((has_fallen_due, has_pauses),) = self._database.rows(LOOK, (self._database.now,))
-        if has_fallen_due or self._tokens_at < math.inf:
+        is_limited = any([term.is_limited for term in terms])
+        look = self._lanes.look(queue, () if is_limited else [term.kind for term in terms])
+        if look.has_fallen_due or self._tokens_at < math.inf:
             self.promote()
-        if has_pauses:
+        if look.has_pauses:
             terms = self._not_paused(queue, terms)
         if not terms or limit < 1:
             return []
-        claim = Claim(self._database, queue, terms, limit, lease_s, turn=self._turns.get(queue))
-        claim.has_pauses = bool(has_pauses)
-        if claim.rated:
-            self._lanes.rated.open(queue, [term for term in terms if term.kind in claim.rated])
-        while self._go_round(claim):
-            pass
-        claim.spend()
-        if claim.rated:
-            claim.tokens_at = min(claim.tokens_at, self._lanes.rated.shut(queue, claim.shut))
-        if claim.turn is not None:
-            self._turns[queue] = claim.turn
-        self._held_back[queue] = claim.has_held_back
-        self._tokens_at = min(self._tokens_at, claim.tokens_at)
-        self._changes.wake_at = min(self._changes.wake_at, claim.tokens_at)
-        if claim.rows:
+        is_plain = not (is_limited or look.has_fallen_due or look.has_pauses) and self._offered is None
+        if is_plain and look.sole is not None:
+            rows = self._take_sole(queue, look.sole, limit, lease_s)
+        else:
+            rows = self._take_turns(Claim(self._database, queue, terms, limit, lease_s, has_pauses=look.has_pauses))
+        if rows:
             self._changes.wake_at = min(self._changes.wake_at, self._database.now + lease_s)
-            self._changes.move([Move(row[0], row[PARENT_ID], queue, row[KIND], DUE, TAKEN) for row in claim.rows])
-        return list(map(lease_from, claim.rows))
+            self._changes.move([Move(row[0], row[PARENT_ID], queue, row[KIND], DUE, TAKEN) for row in rows])
+        return list(map(lease_from, rows))
 
     @property
     def has_held_back(self) -> bool:
@@ -129,6 +120,34 @@ class ClaimStore:
             return ()
         return [term for term in terms if ("kind", term.kind) not in paused]
 
+    def _take_sole(self, queue: str, lanes: Sequence[DueLane], limit: int, lease_s: float) -> list[Row]:
+        """Claim what is due in the one lane that there is, if any, which no limit holds back."""
+        self._held_back[queue] = False
+        if not lanes:
+            return []
+        ((lane, kinds, *_),) = lanes
+        self._turns[queue] = lane
+        allowed = [(kind, limit) for kind in kinds]
+        return take(self._database, queue, lane, allowed, limit, lease_s, has_pauses=False)
+
+    def _take_turns(self, claim: Claim) -> list[Row]:
+        """Have lanes take turns until nothing more may start."""
+        queue = claim.queue
+        claim.turn = self._turns.get(queue)
+        if claim.rated:
+            self._lanes.rated.open(queue, claim.rated_terms)
+        while self._go_round(claim):
+            pass
+        claim.spend()
+        if claim.rated:
+            claim.tokens_at = min(claim.tokens_at, self._lanes.rated.shut(queue, claim.shut))
+        if claim.turn is not None:
+            self._turns[queue] = claim.turn
+        self._held_back[queue] = claim.has_held_back
+        self._tokens_at = min(self._tokens_at, claim.tokens_at)
+        self._changes.wake_at = min(self._changes.wake_at, claim.tokens_at)
+        return claim.rows
+
     def _go_round(self, claim: Claim) -> bool:
         """Have the lanes take a turn; return whether they may take another, for places are left and some got one."""
         before = claim.left
@@ -157,18 +176,19 @@ class Claim:
         limit: int,
         lease_s: float,
         *,
-        turn: Lane | None,
+        has_pauses: bool,
     ) -> None:
         self.rows: list[Row] = []
         self.left = limit
-        self.turn = turn  # the lane that had its turn last
+        self.turn: Lane | None = None  # the lane that had its turn last
         self.has_held_back = False  # whether a limit was met, or may have been
         self.tokens_at = math.inf  # when a limit of rate that held something back lets one more through
-        self.has_pauses = True  # whether anything is paused
+        self.has_pauses = has_pauses  # whether anything is paused
         self.queue = queue
         self.kinds = [term.kind for term in terms]  # of which more may start
         self._limited = [term for term in terms if term.is_limited]
-        self.rated = frozenset([term.kind for term in self._limited if term.partition_rate is not None])
+        self.rated_terms = [term for term in self._limited if term.partition_rate is not None]
+        self.rated = frozenset([term.kind for term in self.rated_terms])
         self._database = database
         self._terms = terms
         self._lease_s = lease_s
@@ -278,20 +298,11 @@ class Claim:
         """Start at most *share* jobs of *lane*, of each kind at most as many as is *allowed*; return their leases."""
         if not allowed:
             return []
-        now, until = self._database.now, self._database.now + self._lease_s
-        values: list[Value] = [self.queue, *lane, share, until]
-        for kind_and_cap in allowed:
-            values += kind_and_cap
-        rows = self._database.rows(due_statement(len(allowed), has_pauses=self.has_pauses), values)
-        if not rows:
-            return []
-        if len(rows) == 1:
-            self._database.run(TAKE_ONE, (until, now, rows[0][0]))
-        else:
-            self._database.run(TAKE_ALL, (until, now, msgspec.json.encode([row[0] for row in rows]).decode()))
-        self.rows += rows
-        self.left -= len(rows)
-        self.turn = lane
+        rows = take(self._database, self.queue, lane, allowed, share, self._lease_s, has_pauses=self.has_pauses)
+        if rows:
+            self.rows += rows
+            self.left -= len(rows)
+            self.turn = lane
         return rows
 
     def _take_chosen(self, chosen: Sequence[DueJob]) -> None:
@@ -306,6 +317,29 @@ class Claim:
         except KeyError as error:  # an index has what the table has not
             raise damaged(error) from error
         self.left -= len(ids)
+
+
+def take(  # noqa: PLR0913 - what a claim is made of
+    database: Database,
+    queue: str,
+    lane: Lane,
+    allowed: Sequence[tuple[str, int]],
+    share: int,
+    lease_s: float,
+    *,
+    has_pauses: bool,
+) -> list[Row]:
+    """Start at most *share* jobs of *lane*, of each kind at most as many as is *allowed*; return their leases."""
+    now, until = database.now, database.now + lease_s
+    values: list[Value] = [queue, *lane, share, until]
+    for kind_and_cap in allowed:
+        values += kind_and_cap
+    rows = database.rows(due_statement(len(allowed), has_pauses=has_pauses), values)
+    if len(rows) == 1:
+        database.rows(TAKE_ONE, (until, now, rows[0][0]))
+    elif rows:
+        database.rows(TAKE_ALL, (until, now, msgspec.json.encode([row[0] for row in rows]).decode()))
+    return rows
 
 
 def offers_of(lanes: Sequence[DueLane], running: Iterable[Running]) -> list[Offer]:

@@ -80,8 +80,10 @@ class Database:
         self._look_at_clock()
         if self._must_reopen:
             self.reopen()
-        with translated("begin a transaction"):
+        try:
             self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.Error as error:
+            raise translation(error, "begin a transaction") from error
         self._in_group, self._last_error = True, "an error"
         try:
             yield

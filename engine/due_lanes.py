@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .database import Database
+from .database import Database, Row
 from .limits import Lane
 from .rated_lanes import RatedLanes
 
@@ -45,17 +45,24 @@ DUE_LANES = """
 """
 
 # The first and the last lane that have due jobs, of each kind that has any.
-ENDS = """
-    SELECT asked.value, low.lane, low.partition, high.lane, high.partition FROM {asked} AS asked
-    CROSS JOIN job AS low ON low.id = (
-        SELECT id FROM job WHERE queue = ?1 AND kind = asked.value AND state = 0 AND is_due = 1
-        ORDER BY lane, partition LIMIT 1)
-    CROSS JOIN job AS high ON high.id = (
-        SELECT id FROM job WHERE queue = ?1 AND kind = asked.value AND state = 0 AND is_due = 1
-        ORDER BY lane DESC, partition DESC LIMIT 1)
+FIRST = (
+    "SELECT id FROM job WHERE queue = ?1 AND kind = {kind} AND state = 0 AND is_due = 1"
+    " ORDER BY lane, partition LIMIT 1"
+)
+LAST = FIRST.replace("lane, partition", "lane DESC, partition DESC")
+ENDS = f"""
+    SELECT asked.value, low.lane, low.partition, high.lane, high.partition FROM json_each(?2) AS asked
+    CROSS JOIN job AS low ON low.id = ({FIRST.format(kind="asked.value")})
+    CROSS JOIN job AS high ON high.id = ({LAST.format(kind="asked.value")})
 """
-ENDS_OF_ONE = ENDS.format(asked="(SELECT ?2 AS value)")
-ENDS_OF_MANY = ENDS.format(asked="json_each(?2)")
+# The same, in one row at least, with what else a claim looks at first.
+LOOK = "SELECT EXISTS (SELECT 1 FROM job WHERE state = 0 AND is_due = 0 AND run_at <= ?3), EXISTS (SELECT 1 FROM pause)"
+LOOK_AT_MANY = f"{LOOK}, ends.* FROM (SELECT 1) LEFT JOIN ({ENDS}) AS ends"
+LOOK_AT_ONE = f"""
+    {LOOK}, iif(low.id, ?2, NULL), low.lane, low.partition, high.lane, high.partition FROM (SELECT 1)
+    LEFT JOIN job AS low ON low.id = ({FIRST.format(kind="?2")})
+    LEFT JOIN job AS high ON high.id = ({LAST.format(kind="?2")})
+"""
 
 
 class DueLane(NamedTuple):
@@ -75,12 +82,29 @@ class Window(NamedTuple):
     end: Lane | None  # the last one, where others come after it
 
 
+class Look(NamedTuple):
+    """What a claim looks at first."""
+
+    has_fallen_due: bool  # of any job, that is not claimable yet
+    has_pauses: bool
+    sole: tuple[DueLane, ...] | None  # all lanes, where there is at most one and that has no parent
+
+
 class DueLanes:
     """Looks at the lanes of one database."""
 
     def __init__(self, database: Database) -> None:
         self.rated = RatedLanes(database, DUE_LANES)
         self._database = database
+
+    def look(self, queue: str, kinds: Sequence[str]) -> Look:
+        """Return whether a job has fallen due or anything is paused, and the sole lane with due jobs of *kinds*."""
+        if len(kinds) == 1:
+            rows = self._database.rows(LOOK_AT_ONE, (queue, kinds[0], self._database.now))
+        else:
+            rows = self._database.rows(LOOK_AT_MANY, (queue, msgspec.json.encode(kinds).decode(), self._database.now))
+        has_fallen_due, has_pauses, kind = rows[0][:3]
+        return Look(bool(has_fallen_due), bool(has_pauses), sole_of([] if kind is None else [row[2:] for row in rows]))
 
     def windows(
         self, queue: str, kinds: Sequence[str], after: Lane | None, least: int, *, rated: Collection[str] = ()
@@ -90,9 +114,9 @@ class DueLanes:
         Of the kinds that are *rated* only those that may have a token. No window but the last has fewer than *least*
         lanes. Each is read when it is asked for, by what *kinds* holds then.
         """
-        sole = None if rated else self._sole(queue, kinds)
+        sole = None if rated else sole_of(self._database.rows(ENDS, (queue, msgspec.json.encode(kinds).decode())))
         if sole is not None:
-            yield sole
+            yield Window(sole, None)
             return
         look = partial(self._window, queue, kinds, rated, max(least, LANES_AT_ONCE))
         first = look(START)
@@ -110,20 +134,6 @@ class DueLanes:
             window = look(end)
             end = None if window.end is None or window.end >= after else window.end
             yield Window(until(after, window), end)
-
-    def _sole(self, queue: str, kinds: Sequence[str]) -> Window | None:
-        """Return the only window where there is at most one lane and that has no parent, as is common; else None."""
-        if len(kinds) == 1:
-            rows = self._database.rows(ENDS_OF_ONE, (queue, kinds[0]))
-        else:
-            rows = self._database.rows(ENDS_OF_MANY, (queue, msgspec.json.encode(kinds).decode()))
-        lanes = {Lane(*row[at : at + 2]) for row in rows for at in (1, 3)}
-        if not lanes:
-            return Window((), None)
-        lane = lanes.pop()
-        if lanes or lane.parent_id:
-            return None
-        return Window((DueLane(lane, tuple(row[0] for row in rows), None, 0, is_paused=False),), None)
 
     def _window(self, queue: str, kinds: Sequence[str], rated: Collection[str], size: int, after: Lane) -> Window:
         others = [kind for kind in kinds if kind not in rated]
@@ -143,6 +153,16 @@ class DueLanes:
             found[lane] = DueLane(lane, kinds_here, concurrency, root_id or lane_id, bool(is_paused))
         end = min(ends, default=None)  # of a kind there may be more, so what comes after is looked at with them
         return Window(tuple(due for due in found.values() if end is None or due.lane <= end), end)
+
+
+def sole_of(ends: Sequence[Row]) -> tuple[DueLane, ...] | None:
+    """Return all lanes where *ends* are of at most one and that has no parent, as is common; else None."""
+    if not ends:
+        return ()
+    lane = ends[0][1:3]
+    if lane[0] or any([end[1:3] != lane or end[3:] != lane for end in ends]):
+        return None
+    return (DueLane(Lane(*lane), tuple([end[0] for end in ends]), None, 0, is_paused=False),)
 
 
 def rest_of(look: Callable[[Lane], Window], end: Lane | None) -> Iterator[Window]:

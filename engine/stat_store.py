@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import msgspec
 
 from .changes import Changes
@@ -34,12 +32,14 @@ class StatStore:
     def count(self) -> None:
         """Add what the group has moved so far; for its end."""
         rows: dict[tuple[str, str], list[int]] = {}
-        for (queue, kind, old, new), count in Counter([move[2:] for move in self._changes.moves]).items():
-            by_state = rows.setdefault((queue, kind), [0] * len(STATES))
+        for _, _, queue, kind, old, new in self._changes.moves:
+            by_state = rows.get((queue, kind))
+            if by_state is None:
+                by_state = rows[queue, kind] = [0] * len(STATES)
             if old is not None:
-                by_state[old] -= count
+                by_state[old] -= 1
             if new is not None:
-                by_state[new] += count
+                by_state[new] += 1
         values: list[tuple[Value, ...]] = [(*names, *by_state) for names, by_state in rows.items() if any(by_state)]
         if len(values) == 1:
             self._database.run(COUNT_ONE, values[0])

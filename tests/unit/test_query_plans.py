@@ -12,7 +12,7 @@ from store_rig import Worker, make, parent, spawn, work
 from bequest.engine.claim_store import due_statement
 from bequest.engine.control_store import TAKEN
 from bequest.engine.database import Row, Value
-from bequest.engine.due_lanes import DUE_LANES
+from bequest.engine.due_lanes import DUE_LANES, ENDS, LOOK_AT_MANY, LOOK_AT_ONE
 from bequest.engine.job_inserts import INSERT_KEYED, LAPSE
 from bequest.engine.limits import KindTerms, Rate
 from bequest.engine.parent_store import RIPE
@@ -57,6 +57,24 @@ def test_due_lanes_are_probes_of_the_index_of_what_is_due(store: Store) -> None:
         * 2
     )
     assert all("INTEGER PRIMARY KEY" in step for step in steps if step not in probes)
+
+
+@pytest.mark.parametrize("sql", [ENDS, LOOK_AT_ONE, LOOK_AT_MANY])
+def test_first_look_of_a_claim_goes_to_both_ends_of_what_is_due(store: Store, sql: str) -> None:
+    """Nothing is sorted or scanned to find the first and the last lane, and whether something has fallen due."""
+    steps = plan(store, sql)
+
+    jobs = [step for step in steps if step.split()[1] in ("job", "low", "high")]
+    assert set(jobs) <= {
+        "SEARCH job USING COVERING INDEX job_scheduled (run_at<?)",
+        "SEARCH job USING INDEX job_ready (queue=? AND kind=?)",
+        "SEARCH low USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH low USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+        "SEARCH high USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH high USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+    }
+    assert jobs.count("SEARCH job USING INDEX job_ready (queue=? AND kind=?)") == 2
+    assert not any("TEMP B-TREE" in step for step in steps)
 
 
 @pytest.mark.parametrize("sql", [INSERT_KEYED, LAPSE, TAKEN])
