@@ -123,7 +123,7 @@ def left(path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[li
             if len(looks) == 2 and path.exists():  # the sign that it is to end
                 fcntl.flock(held, fcntl.LOCK_UN)
 
-        monkeypatch.setattr(owner.select, "select", look)
+        monkeypatch.setattr("bequest.engine.owner.select.select", look)
         yield looks
 
 
