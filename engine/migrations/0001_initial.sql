@@ -188,21 +188,22 @@ CREATE TABLE schedule (
 ) STRICT;
 CREATE INDEX schedule_next ON schedule (next_at) WHERE is_paused = 0 AND fault IS NULL;
 
--- I2: the table of transitions of engine.records; a digit pair is from-to, and a test compares the two.
-CREATE TRIGGER job_transition BEFORE UPDATE OF state ON job
+-- I2: the table of transitions of engine.records; a digit pair is from-to, and a test compares the two. The guards come
+-- after the update and undo it, because a BEFORE trigger makes every update of a state read all of the row once more.
+CREATE TRIGGER job_transition AFTER UPDATE OF state ON job
 WHEN new.state <> old.state
  AND instr(' 01 04 05 10 12 13 14 15 20 23 24 25 30 32 40 42 50 52 ', ' ' || old.state || new.state || ' ') = 0
 BEGIN
-    SELECT RAISE(FAIL, 'transition not allowed');
+    SELECT RAISE(ABORT, 'transition not allowed');
 END;
 
 -- I9: a parent ends well or badly only when it is sealed and all its children are final.
-CREATE TRIGGER job_final BEFORE UPDATE OF state ON job
+CREATE TRIGGER job_final AFTER UPDATE OF state ON job
 WHEN old.state IN (0, 2) AND new.state IN (3, 4)
 BEGIN
-    SELECT RAISE(FAIL, 'parent is not sealed') WHERE old.sealed = 0;
-    SELECT RAISE(FAIL, 'own step is not done') WHERE new.state = 3 AND old.own_step = 1;
-    SELECT RAISE(FAIL, 'children are not final')
+    SELECT RAISE(ABORT, 'parent is not sealed') WHERE old.sealed = 0;
+    SELECT RAISE(ABORT, 'own step is not done') WHERE new.state = 3 AND old.own_step = 1;
+    SELECT RAISE(ABORT, 'children are not final')
     FROM tally WHERE parent_id = old.id AND pending + running + waiting > 0;
 END;
 
