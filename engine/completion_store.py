@@ -95,29 +95,32 @@ class CompletionStore:
         """
         first: dict[tuple[int, int], Completion] = {}  # by lease: a stale one hides no other
         refused: list[int] = []
-        results: dict[tuple[int, int], str | None] = {}  # as JSON
+        results: dict[tuple[int, int], str] = {}  # as JSON, where there is one
         plain: list[Plain] = []
         for completion in completions:
             is_quick = is_plain(completion)
             if not is_quick:
                 _check(completion)
             lease = completion.job_id, completion.token
-            result_json = _result_json(completion)
+            result = completion.result
+            result_json = None if result is None else encode_json(result, owner=f"result of job {completion.job_id}")
             if first.setdefault(lease, completion) is not completion:
                 refused.append(completion.job_id)
                 continue
-            results[lease] = result_json
+            if result_json is not None:
+                results[lease] = result_json
             if is_quick:
                 plain.append((*lease, result_json))
         ended = self._end_plainly(plain)
-        left = [(completion, results[lease]) for lease, completion in first.items() if lease not in ended]
-        if left:
+        if len(ended) < len(first):
+            left = [(one, results.get(lease)) for lease, one in first.items() if lease not in ended]
             ended |= self._end(left)
+            refused += [lease[0] for lease in first if lease not in ended]
         self._attempts.note(ended.values())
-        self._write_what_came_with(
-            [(first[lease], Ended._make(row)) for lease, row in ended.items() if comes_with_more(first[lease])]
-        )
-        return refused + [lease[0] for lease in first if lease not in ended]
+        more = [lease for lease, completion in first.items() if comes_with_more(completion)]
+        if more:
+            self._write_what_came_with([(first[one], Ended._make(ended[one])) for one in more if one in ended])
+        return refused
 
     def _end_plainly(self, given: Sequence[Plain]) -> dict[tuple[int, int], Row]:
         """End what ends as most do, as far as it can be; return it by lease."""
@@ -229,11 +232,6 @@ def _check(completion: Completion) -> None:
         raise InvalidJobError(f"an attempt that ends as {completion.state} has no children")
     if completion.run_at is not None and not math.isfinite(completion.run_at):
         raise InvalidJobError(f"run_at is seconds since the epoch, found {completion.run_at}")
-
-
-def _result_json(completion: Completion) -> str | None:
-    result = completion.result
-    return None if result is None else encode_json(result, owner=f"result of job {completion.job_id}")
 
 
 def _is_parent(completion: Completion) -> bool:
