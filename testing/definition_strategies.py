@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from ..engine.definition_rules import MAX_CONCURRENCY, MAX_INTEGER, MAX_PAGE_TIMEOUT_S
@@ -32,26 +33,29 @@ def definitions(
     With *crawls_only* each is one crawl of *start_urls*; else some have steps in their place.
     """
     seeds = st.lists(urls(), min_size=1, max_size=3) if start_urls is None else start_urls
-    return _definitions(seeds, crawls_only)
+    return _definitions(seeds, _steps(seeds), crawls_only)
 
 
 @st.composite
-def _definitions(draw: st.DrawFn, seeds: st.SearchStrategy[list[str]], crawls_only: bool) -> Definition:
+def _definitions(
+    draw: st.DrawFn,
+    seeds: st.SearchStrategy[list[str]],
+    steps: st.SearchStrategy[Mapping[str, Any]],
+    crawls_only: bool,
+) -> Definition:
     fields: Fields = draw(_options())
     fields |= draw(_sessions())
     if crawls_only or draw(st.booleans()):
         fields["start_urls"] = draw(seeds)
     else:
-        fields["steps"] = draw(st.lists(_steps(seeds), min_size=1, max_size=3))
+        fields["steps"] = draw(st.lists(steps, min_size=1, max_size=3))
     if not crawls_only:
-        fields |= draw(
-            st.fixed_dictionaries(
-                {}, optional=dict.fromkeys(("pre_jobs", "post_jobs"), st.lists(_steps(seeds), max_size=2))
-            )
-        )
+        around = dict.fromkeys(("pre_jobs", "post_jobs"), st.lists(steps, max_size=2))
+        fields |= draw(st.fixed_dictionaries({}, optional=around))
     return Definition.crawl(draw(_names()), **fields)
 
 
+@cache
 def _options() -> st.SearchStrategy[Fields]:
     numbers = st.integers(-MAX_INTEGER, MAX_INTEGER) | st.floats(allow_nan=False, allow_infinity=False)
     labels = st.dictionaries(json_texts(), st.none() | st.booleans() | numbers | json_texts(), max_size=3)
@@ -86,13 +90,14 @@ def _options() -> st.SearchStrategy[Fields]:
     )
 
 
+@cache
 @st.composite
 def _sessions(draw: st.DrawFn) -> Fields:
     """Return an auth_id with what goes beside it, or what goes without one."""
     if not draw(st.booleans()):
         return draw(st.fixed_dictionaries({}, optional={"auth_policy": st.none() | st.just("degrade")}))
     between = draw(st.lists(st.sampled_from(LOGIN), max_size=3))
-    login = [{"goto": draw(urls())}, *between, {"wait_for": draw(st.sampled_from(SELECTORS))}]
+    login = [{"goto": draw(_urls())}, *between, {"wait_for": draw(st.sampled_from(SELECTORS))}]
     policies = st.none() | st.sampled_from(AuthPolicy)
     return {
         "auth_id": draw(_names()),
@@ -114,6 +119,12 @@ def _steps(draw: st.DrawFn, seeds: st.SearchStrategy[list[str]]) -> Mapping[str,
     }
 
 
+@cache
+def _urls() -> st.SearchStrategy[str]:
+    return urls()
+
+
+@cache
 def _names() -> st.SearchStrategy[str]:
     names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
     return st.sampled_from(("wiki", "a b", "\u00fc")) | names.filter(str.isprintable)

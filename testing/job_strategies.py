@@ -1,7 +1,11 @@
-"""Owns the strategies for jobs and for the JSON that they carry."""
+"""Owns the strategies for jobs and for the JSON that they carry.
+
+What takes no argument is made once: to make and to check a strategy costs more than to draw from it.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from ..engine.json_values import MAX_DEPTH, MAX_INTEGER
@@ -32,11 +36,13 @@ LATEST_AT = 4_000_000_000.0  # in the year 2096
 OWN_KEYS = frozenset({"auth_id", "job_definition_id"})  # of metadata: they mean something to the engine
 
 
+@cache
 def json_texts() -> st.SearchStrategy[str]:
     """Return all texts that JSON in a database can hold: any but a NUL and halves of surrogate pairs."""
     return st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20) | st.sampled_from(ODD_TEXTS)
 
 
+@cache
 def json_values() -> st.SearchStrategy[Json]:
     """Return any JSON that an engine takes: integers of 64 bits, finite floats, odd keys, and deep nesting."""
     leaves = (
@@ -55,6 +61,7 @@ def json_values() -> st.SearchStrategy[Json]:
     return wide | st.builds(_nested, leaves, st.integers(1, DEEPEST))
 
 
+@cache
 def metadata() -> st.SearchStrategy[dict[str, Json]]:
     """Return metadata of a job: an object of any JSON, without the keys that mean something to the engine."""
     return st.dictionaries(json_texts().filter(lambda key: key not in OWN_KEYS), json_values(), max_size=4)
@@ -73,8 +80,18 @@ def jobs(
 
 @st.composite
 def _jobs(draw: st.DrawFn, kind: str | st.SearchStrategy[str], configs: st.SearchStrategy[Any]) -> dict[str, Any]:
-    whens = st.fixed_dictionaries({}, optional={"run_at": st.floats(0, LATEST_AT)})
-    options = st.fixed_dictionaries(
+    return {
+        "kind": kind if isinstance(kind, str) else draw(kind),
+        "config": draw(configs),
+        **draw(_options()),
+        **draw(_whens()),
+        **(draw(_keys()) if draw(st.booleans()) else {}),
+    }
+
+
+@cache
+def _options() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
         {},
         optional={
             "queue": _names(),
@@ -88,15 +105,16 @@ def _jobs(draw: st.DrawFn, kind: str | st.SearchStrategy[str], configs: st.Searc
             "max_child_failures": st.integers(0, MAX_INTEGER) | st.floats(0, 1),
         },
     )
-    return {
-        "kind": kind if isinstance(kind, str) else draw(kind),
-        "config": draw(configs),
-        **draw(options),
-        **draw(whens | st.fixed_dictionaries({"delay_s": st.floats(0, LONGEST_S)})),
-        **(draw(_keys()) if draw(st.booleans()) else {}),
-    }
 
 
+@cache
+def _whens() -> st.SearchStrategy[dict[str, Any]]:
+    """Return when a job is due, if not at once."""
+    at = st.fixed_dictionaries({}, optional={"run_at": st.floats(0, LATEST_AT)})
+    return at | st.fixed_dictionaries({"delay_s": st.floats(0, LONGEST_S)})
+
+
+@cache
 @st.composite
 def _keys(draw: st.DrawFn) -> dict[str, Any]:
     """Return a key with a scope, and what becomes of a job whose key is taken."""
@@ -106,12 +124,14 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
     return {"key": draw(_names()), "key_scope": scope, "on_clash": draw(st.sampled_from(clashes)), **period}
 
 
+@cache
 def _names() -> st.SearchStrategy[str]:
     """Return what names a queue, a partition, a tag or a key."""
     printable = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
     return st.sampled_from(("a", "b", "a b")) | printable.filter(str.isprintable)
 
 
+@cache
 def _seconds() -> st.SearchStrategy[float]:
     return st.floats(0, LONGEST_S, exclude_min=True)
 

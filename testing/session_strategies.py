@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from ..engine.cookies import MAX_AGE_S, Cookie, SameSite
 from ..engine.credentials import Credential
@@ -42,6 +43,7 @@ def _cookies(draw: st.DrawFn, domains: tuple[str, ...], now: float, usable: bool
     same_site = draw(st.sampled_from(SAME_SITES))
     is_host_prefixed = prefix.lower() == "__host-"
     is_secure, is_host_only = draw(st.booleans()), draw(st.booleans())
+    path = draw(st.sampled_from(("/", "/a", "/a/b/", "/\u00e9")))  # always: what draws less counts as simpler
     lifetimes = st.none() | st.floats(1.0, 2 * MAX_AGE_S).map(lambda seconds: now + seconds)
     if not usable:
         lifetimes |= st.sampled_from((0.0, now - 1.0, now))
@@ -51,7 +53,7 @@ def _cookies(draw: st.DrawFn, domains: tuple[str, ...], now: float, usable: bool
         value=Secret(draw(_values())),
         domain=domain,
         host_only=is_host_prefixed or is_host_only,
-        path="/" if is_host_prefixed else draw(st.sampled_from(("/", "/a", "/a/b/", "/\u00e9"))),
+        path="/" if is_host_prefixed else path,
         expires=draw(lifetimes),
         secure=bool(prefix) or same_site == "None" or is_secure,
         http_only=draw(st.booleans()),
@@ -88,11 +90,13 @@ def _credentials(draw: st.DrawFn, sites: tuple[str, ...], now: float, usable: bo
     )
 
 
+@cache
 def _tokens() -> st.SearchStrategy[str]:
     """Return names of cookies, and values that a header can have."""
     return st.text("abcXYZ019-_.", min_size=1, max_size=8)
 
 
+@cache
 def _values() -> st.SearchStrategy[str]:
     """Return values that a cookie can have: no separators, no control characters, no white space around it."""
     characters = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters=";")

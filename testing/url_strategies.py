@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from .hypothesis_strategies import st
 
@@ -37,6 +38,7 @@ PIECES = (
 )
 
 
+@cache
 def hosts() -> st.SearchStrategy[str]:
     """Return hosts as a URL spells them: names, names beyond ASCII, IPv4 in odd spellings, IPv6 in brackets."""
     return st.sampled_from((*NAMES, *IDNS, *ADDRESSES)) | st.from_regex(r"[a-z][a-z0-9]{0,8}\.example", fullmatch=True)
@@ -50,18 +52,22 @@ def urls(
     Ports, percent-encodings in either case, dot segments, empty segments, letters beyond ASCII, queries with repeated
     and empty parameters, and fragments are among them.
     """
+    return st.builds(
+        "{}://{}{}{}".format,
+        st.sampled_from(tuple(schemes)),
+        hosts() if at is None else at,
+        st.sampled_from(PORTS),
+        _rests(),
+    )
+
+
+@cache
+def _rests() -> st.SearchStrategy[str]:
+    """Return what comes after the port; it is made once, for to make and check it costs more than to draw from it."""
     words = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
     segments = words | st.sampled_from((".", "..", "%2e", "%2E%2e", "", "index.html", "a.png", "logout"))
     paths = st.lists(segments, max_size=4).map(lambda found: "".join(f"/{one}" for one in found))
     parameters = st.builds("{}{}".format, words, st.just("") | words.map("={}".format))
     queries = st.just("") | st.lists(parameters, max_size=3).map(lambda found: "/?" + "&".join(found))
     fragments = st.just("") | words.map("#{}".format)
-    return st.builds(
-        "{}://{}{}{}{}{}".format,
-        st.sampled_from(tuple(schemes)),
-        hosts() if at is None else at,
-        st.sampled_from(PORTS),
-        paths,
-        queries,
-        fragments,
-    )
+    return st.builds("{}{}{}".format, paths, queries, fragments)

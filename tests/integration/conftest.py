@@ -29,17 +29,22 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    """Give a port of loopback where nothing listens, and which browsers do not refuse to dial."""
+def closed_port() -> Iterator[int]:
+    """Give a port of loopback where nothing listens, and which browsers do not refuse to dial.
+
+    It stays bound meanwhile, so that nobody else can be given it.
+    """
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-    return port
+        yield bound.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def display() -> Iterator[str]:
-    """Give a screen that nobody looks at, as the variable DISPLAY names it."""
+    """Give a screen that nobody looks at, as the variable DISPLAY names it.
+
+    Its process ends with the tests of its module: those of others count what they have started.
+    """
     reading, writing = os.pipe()
     with subprocess.Popen(
         [shutil.which("Xvfb") or "Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],

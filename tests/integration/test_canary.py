@@ -100,7 +100,7 @@ def test_secret_is_found_nowhere(bequest: CommandLine, serve: Serve, tmp_path: P
     assert {0, 1, 2} <= {ended.code for ended in said}
     assert members.admitted > 5
     assert len(hits(CANARY, files_under(tmp_path / "given"))) == 6  # the search finds what is there
-    assert any("--remote-debugging-pipe" in place for place in others)
+    assert any("--remote-debugging-pipe" in place and str(temporary) in place for place in others)  # its own browser
     assert {Path(place).name for place in contents} >= NAMES
     assert b"cookies injected" in (bequest.folder / "debug.log").read_bytes()
     assert hits(CANARY, {**contents, **started}) == []

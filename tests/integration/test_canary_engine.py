@@ -103,7 +103,7 @@ def test_secret_of_an_engine_is_found_nowhere(serve: Serve, tmp_path: Path, temp
     assert {Path(place).name for place in during} >= WHILE_IT_WORKS
     assert {Path(place).name for place in afterwards} == AFTERWARDS
     assert any(PROFILE in place for place in during)  # what the browser keeps on the disk was looked at
-    assert any("--remote-debugging-pipe" in place for place in processes)
+    assert any("--remote-debugging-pipe" in place and str(temporary) in place for place in processes)  # its own browser
     assert b"cookies injected" in afterwards[str(program.work / "debug.log")]
     assert b"JobMoved" in afterwards[str(program.work / "out" / "events.txt")]
     assert {Path(place).name for place in hits(CANARY, files_under(program.given))} == {"secret"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -49,7 +50,6 @@ class Trap:
         self.paths: list[str] = []
         self.connections = 0
         self.changed = threading.Condition()
-        self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         trap = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,16 +71,11 @@ class Trap:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        class SixServer(ThreadingHTTPServer):
-            address_family = socket.AF_INET6
-
-        four = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port: int = four.server_port
-        self._servers = (four, SixServer(("::1", self.port), Handler))
+        self._servers, self.datagrams = listening_everywhere(Handler)
+        self.port: int = self._servers[0].server_port
         self._threads = [threading.Thread(target=server.serve_forever) for server in self._servers]
         for thread in self._threads:
             thread.start()
-        self.datagrams.bind(("127.0.0.1", self.port))
         self.datagrams.setblocking(False)
 
     def is_reached_after(self, connections: int) -> bool:
@@ -104,6 +99,31 @@ class Trap:
         for thread in self._threads:
             thread.join()
         self.datagrams.close()
+
+
+class SixServer(ThreadingHTTPServer):
+    """A server on the other loopback."""
+
+    address_family = socket.AF_INET6
+
+
+def listening_everywhere(
+    handler: type[BaseHTTPRequestHandler],
+) -> tuple[tuple[ThreadingHTTPServer, ThreadingHTTPServer], socket.socket]:
+    """Listen at one port on both loopbacks and for datagrams: the first that nobody has in any of the three."""
+    while True:
+        with contextlib.ExitStack() as opened:
+            four = opened.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+            try:
+                six = opened.enter_context(SixServer(("::1", four.server_port), handler))
+                datagrams = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                datagrams.bind(("127.0.0.1", four.server_port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                opened.pop_all()
+                return (four, six), datagrams
 
 
 class LeadingSite(BaseHTTPRequestHandler):

@@ -131,19 +131,17 @@ def test_guard_ends_a_connection_whose_far_side_sends_without_end(monkeypatch: p
     run(main)
 
 
-def test_guard_reports_each_failure_with_its_own_code() -> None:
+def test_guard_reports_each_failure_with_its_own_code(closed_port: int) -> None:
     """A name that does not resolve gives 4 and "dns"; a port that nobody listens on gives 5 and "refused"."""
 
     async def main() -> None:
         async with guarded() as (guard, _):
-            closed = free_port()
-
             unknown, _, one = await ask(guard.private_port, "no-such-name.invalid", 80)
-            refused, _, other = await ask(guard.private_port, "127.0.0.1", closed)
+            refused, _, other = await ask(guard.private_port, "127.0.0.1", closed_port)
 
             assert (unknown, refused) == (4, 5)
             assert guard.why_refused("no-such-name.invalid", 80, allow_private=True) == "dns"
-            assert guard.why_refused("127.0.0.1", closed, allow_private=True) == "refused"
+            assert guard.why_refused("127.0.0.1", closed_port, allow_private=True) == "refused"
             one.close()
             other.close()
 
@@ -155,10 +153,12 @@ def test_guard_forgets_a_refusal_once_a_connection_succeeds() -> None:
 
     async def main() -> None:
         async with guarded() as (guard, _):
-            port = free_port()
+            bound = socket.socket()
+            bound.bind(("127.0.0.1", 0))  # and nobody listens yet
+            port = bound.getsockname()[1]
             _, _, first = await ask(guard.private_port, "127.0.0.1", port)
 
-            server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", port)
+            server = await asyncio.start_server(lambda _reader, writer: writer.close(), sock=bound)
             code, _, second = await ask(guard.private_port, "127.0.0.1", port)
 
             assert code == 0
@@ -295,10 +295,3 @@ def test_guard_lookup_leaves_no_thread_of_its_own() -> None:
     for thread in lookups:
         thread.join(DEADLINE_S)
     assert not any(thread.is_alive() for thread in lookups)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

@@ -36,7 +36,7 @@ def refusal(content: str | bytes) -> str:
         ("$session = New-Object Microsoft.PowerShell.Commands.WebRequestSession canary", "a PowerShell command"),
         ("Invoke-WebRequest -Uri canary", "a PowerShell command"),
         (TOKEN, "a token alone; store it for an origin with `bequest auth add NAME --bearer ORIGIN`"),
-        (gzip.compress(b"canary"), "a file that gzip has packed; unpack it first"),
+        (gzip.compress(b"canary", mtime=0), "a file that gzip has packed; unpack it first"),
         (b"PK\x03\x04canary", "a file that zip has packed"),
         ("canary".encode("utf-16"), "no text in UTF-8 but UTF-16, as PowerShell writes it; save it as UTF-8"),
         (b"\x80\x81canary", "no text; export the cookies as cookies.txt or JSON"),
