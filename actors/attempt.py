@@ -70,12 +70,14 @@ class Attempts:
         except BaseException as fault:  # a policy may be the program's own function
             logger.exception("a retry policy failed", extra={"job_id": lease.job_id, "kind": kind.name})
             error, delay_s = fault, None
+        now = self._clock.now()
         return Completion(
             job_id=lease.job_id,
             token=lease.token,
             state=State.FAILED if delay_s is None else State.PENDING,
             error=described(error),
-            run_at=None if delay_s is None else self._clock.now() + delay_s,
+            run_at=None if delay_s is None else now + delay_s,
+            said_at=now,
             counts=not isinstance(error, Snooze),
         )
 

@@ -173,8 +173,11 @@ class PageCrawl:
 
     def _again(self, lease: Lease, error: JobError) -> Completion:
         """Return a retry; the store makes it a failure when no attempt is left."""
-        at = retry_at(self._clock.now(), lease.attempts, jitter=self._jitter())
-        return Completion(job_id=lease.job_id, token=lease.token, state=State.PENDING, run_at=at, error=error)
+        now = self._clock.now()
+        at = retry_at(now, lease.attempts, jitter=self._jitter())
+        return Completion(
+            job_id=lease.job_id, token=lease.token, state=State.PENDING, run_at=at, said_at=now, error=error
+        )
 
     def _failed(self, lease: Lease, error: JobError) -> Completion:
         return Completion(job_id=lease.job_id, token=lease.token, state=State.FAILED, error=error)

@@ -154,7 +154,7 @@ class CompletionStore:
             NUMBER_OF[state],
             int(_is_refunded(completion)),
             json_of(completion.error),
-            self._database.now if run_at is None else run_at,
+            self._database.now if run_at is None else run_at - max(0.0, completion.said_at - self._database.now),
             None if _is_parent(completion) else completion.waits_for,
             result_json,
             completion.own_step,

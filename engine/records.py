@@ -267,6 +267,7 @@ class Completion(Record, frozen=True, kw_only=True):
     state: State  # COMPLETED, FAILED, PENDING (again at run_at) or WAITING (on waits_for)
     error: JobError | None = None
     run_at: float | None = None
+    said_at: float = 0.0  # by the clock that run_at is of; how far that was set back since is taken off it
     waits_for: str | None = None
     credential_version: int = 0  # the newest put that was tried in vain; a newer one ends the waiting at once
     counts: bool = True  # whether this attempt counts; one that waits for a credential does not

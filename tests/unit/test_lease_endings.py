@@ -325,3 +325,21 @@ def test_clock_that_is_set_while_it_is_read_ends_no_lease(tmp_path: Path, second
 
     store.close()
     assert expired == 0
+
+
+def test_retry_that_was_said_before_the_clock_was_set_back_comes_as_soon(store: Store, clock: ManualClock) -> None:
+    """A report that is under way while the clock is set back does not leave its job to the clock of before."""
+    with store.group():
+        store.jobs.create([NewJob(kind="page", max_attempts=2)])
+        (lease,) = store.claims.claim("default", [KindTerms(kind="page")], 1, 60.0)
+    said_at = clock.now()
+    again = Completion(
+        job_id=lease.job_id, token=lease.token, state=State.PENDING, run_at=said_at + 30.0, said_at=said_at
+    )
+    clock.jump(said_at - 3_600.0)
+
+    with store.group():
+        store.completions.complete([again])
+
+    with store.group():
+        assert store.jobs.get(lease.job_id).run_at == said_at - 3_600.0 + 30.0
