@@ -21,7 +21,7 @@ from ..engine.records import Completion, JobError, Json, Lease, OwnStep, State
 from ..engine.retries import Discard, Snooze
 from .forks import end_fork
 from .job_context import JobContext
-from .kinds import Handler, Kind, as_json
+from .kinds import Kind, Step, as_json
 from .sent_errors import message_of
 from .threads import OS_THREADS, Thread, Threads
 from .timeouts import LEAVE_S
@@ -99,8 +99,7 @@ class Attempts:
         return finite(kind.terms.retry.delay_s(lease.attempts, jitter=self._jitter()), kind.name)
 
     def _call(self, kind: Kind[Any, Any], lease: Lease, context: JobContext) -> Any:
-        handler = handler_of(kind, lease)
-        has_config = not takes_no_config(handler)
+        handler, has_config, _ = step_of(kind, lease)
         if kind.terms.run_in == "process":
             return self._process_runner().run(handler, kind, lease, context, has_config=has_config)
         result = handler(context, kind.read(lease.config)) if has_config else handler(context)
@@ -151,15 +150,9 @@ def result_of(kind: Kind[Any, Any], lease: Lease, result: Any) -> Json:
     return as_json(result, type_, asked=f"result of job {lease.job_id}")
 
 
-def handler_of(kind: Kind[Any, Any], lease: Lease) -> Handler:
-    """Return which of a kind's handlers the lease is for."""
-    is_own_step = lease.own_step is OwnStep.RELEASED
-    return kind.own_step if is_own_step and kind.own_step is not None else kind.handler
-
-
-def takes_no_config(handler: Handler) -> bool:
-    """Whether *handler* takes only the job."""
-    return len(inspect.signature(handler).parameters) == 1
+def step_of(kind: Kind[Any, Any], lease: Lease) -> Step:
+    """Return which of a kind's steps the lease is for."""
+    return kind.steps[-1 if lease.own_step is OwnStep.RELEASED else 0]
 
 
 def timeout_of(kind: Kind[Any, Any], lease: Lease) -> float | None:
@@ -170,8 +163,9 @@ def timeout_of(kind: Kind[Any, Any], lease: Lease) -> float | None:
 def given_up_after(kind: Kind[Any, Any], lease: Lease) -> float | None:
     """Return after how many seconds an attempt's thread is given up, or None; an ``async`` one can clean up first."""
     timeout_s = timeout_of(kind, lease)
-    is_async = kind.terms.run_in == "thread" and inspect.iscoroutinefunction(handler_of(kind, lease))
-    return timeout_s + LEAVE_S if timeout_s is not None and is_async else timeout_s
+    if timeout_s is None or kind.terms.run_in == "process":
+        return timeout_s
+    return timeout_s + LEAVE_S if step_of(kind, lease).is_async else timeout_s
 
 
 def finite(delay_s: float, kind: str) -> float:

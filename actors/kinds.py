@@ -10,7 +10,7 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Generic, Literal, TypeVar, get_type_hints
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
@@ -46,6 +46,14 @@ class Terms(Record, frozen=True, kw_only=True):
     limits: KindTerms
 
 
+class Step(NamedTuple):
+    """A handler, and how it is called; looked up once, for that takes longer than a quick job."""
+
+    handler: Handler
+    takes_config: bool
+    is_async: bool
+
+
 class Kind(Generic[C, R]):
     """A registered kind; called, it calls the handler."""
 
@@ -55,6 +63,7 @@ class Kind(Generic[C, R]):
         self.handler = handler
         self.own_step: Handler | None = None
         self.config_type, self.result_type = types_of(handler, name)
+        self.steps: tuple[Step, ...] = (step_of(handler),)  # and then its own step, where it has one
         if terms.run_in == "process":
             check_importable(handler, name)
         self.__doc__ = handler.__doc__
@@ -68,7 +77,7 @@ class Kind(Generic[C, R]):
         _, self.result_type = types_of(handler, self.name)
         if self.terms.run_in == "process":
             check_importable(handler, self.name)
-        self.own_step = handler
+        self.own_step, self.steps = handler, (*self.steps[:1], step_of(handler))
         return handler
 
     def new_job(self, config: Any, **options: Any) -> NewJob:
@@ -195,6 +204,12 @@ def types_of(handler: Handler, name: str) -> tuple[Any, Any]:
             raise InvalidJobError(f"the handler of {name!r} says no type for its parameter {parameters[1].name!r}")
     result_type = hint_of(handler, "return", name)
     return config_type, Any if result_type is None else result_type
+
+
+def step_of(handler: Handler) -> Step:
+    """Return how a handler is called that ``types_of`` knows."""
+    takes_config = len(inspect.signature(handler).parameters) == 2
+    return Step(handler, takes_config, inspect.iscoroutinefunction(handler))
 
 
 def is_positional(parameter: inspect.Parameter) -> bool:
