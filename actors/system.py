@@ -69,7 +69,6 @@ class Engine(JobInterface, RunInterface, Housekeeping):
     _store: Store | None = None  # while it runs, as all of these
     _alarm: Alarm | None = None
     _supervisor: Supervisor | None = None
-    _team: WorkerTeam | None = None
     _has_crawlers = False
 
     def __init__(  # noqa: PLR0913 - all but the path by name, each with a default
@@ -101,6 +100,7 @@ class Engine(JobInterface, RunInterface, Housekeeping):
         self._pid = os.getpid()
         self._lifecycle = threads.lock()
         self._slots = slots_of(queues)
+        self._team: WorkerTeam | None = None  # while it runs, from the first kind on
         self._working = Working(threads)
         self._kinds = Kinds()
         self._hub = EventHub(threads)
