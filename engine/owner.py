@@ -51,6 +51,7 @@ class OwnerLock:
 
     def _lock(self, descriptor: int) -> None:
         """Lock the file; whom a dead owner had just forked holds it for an instant more, and is waited for."""
+        holder = ""
         for _ in range(LOOKS):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -185,7 +185,7 @@ class Strands:
 
     def _choose(self) -> Strand:
         """Return who goes on; the caller where there is an error, for it is raised there."""
-        self._is_choosing = True
+        self._is_choosing, going_on = True, self._caller
         try:
             going_on = self._choice()
         except (StrandError, Interrupted) as error:
