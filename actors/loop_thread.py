@@ -69,6 +69,7 @@ class LoopThread:
             with suppress(SystemExit, KeyboardInterrupt):
                 self._loop.run_until_complete(cancel_all())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())  # the threads of asyncio.to_thread
         finally:
             asyncio.set_event_loop(None)
             self._loop.close()

@@ -21,6 +21,7 @@ NUMBERS = {
     "daemon": (signal.SIGTERM, signal.SIGINT),
     "crawl": (signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
 }
+PAGES = 50  # that a crawl may read in one life, so that it never comes to its end
 MOST_AT_ONCE = 20
 LATEST_S = 0.3  # until the first signal
 LONGEST_S = 0.004  # between two
@@ -57,7 +58,7 @@ def fill(database: Path, *, with_processes: bool) -> None:
 def storm(nursery: Nursery, arguments: tuple[object, ...], chance: random.Random) -> int:
     """Start the program and send it a storm; return its exit code, which must be that of a signal, or good."""
     child = nursery.start(*arguments)
-    child.stdin.write(b"." * 3_000)
+    child.stdin.write(b"." * PAGES)
     assert child.stdout.readline() == b"listens\n"
     pause(child, chance.uniform(0.0, LATEST_S))
     numbers = [chance.choice(NUMBERS[str(arguments[0])]) for _ in range(chance.randint(1, MOST_AT_ONCE))]

@@ -71,7 +71,7 @@ class Telling:
 
 def crawl(database: str) -> int:
     """Crawl, as the command line does."""
-    sys.argv = ["bequest", "crawl", SEED, "--max-pages", "2000", "--max-depth", "50", "--db", database]
+    sys.argv = ["bequest", "crawl", SEED, "--max-pages", "20000", "--max-depth", "50", "--db", database]
     vars(running).update(OrderlyEngine=OrderlySiteEngine, check_browser=lambda: None)
     listen = stop_in_order
 
