@@ -64,6 +64,7 @@ def main() -> None:
         ignore_all()  # it is too late to stop anything
     except StoppedBySignalError as error:  # before there was anything to stop, or after it had ended
         code = exit_status(error.number)
+        ignore_all()
     stop_left()
     sys.exit(code)
 

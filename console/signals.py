@@ -69,8 +69,14 @@ def held_back() -> Generator[None]:
 
 
 def ignore_all() -> None:
-    """Let no signal do anything any more: the command has ended."""
+    """Let no signal do anything any more: the command has ended, and the interpreter gives up its handlers next.
+
+    Blocked first, for then what is on its way to Python comes at once, and is heard.
+    """
     _hearing.is_over = True
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def exit_status(number: int) -> int:
