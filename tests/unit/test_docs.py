@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import click
 import pytest
+from handler_rig import leaving_no_thread
 
 from bequest import Definition, KeyFile, read_definition
 from bequest.console.main import commands
@@ -139,13 +140,14 @@ def test_page_has_only_fences_that_are_known(page: Path) -> None:
 
 @pytest.mark.parametrize("page", sorted({block.page for block in blocks("python")}), ids=place)
 def test_python_blocks_run(page: Path, workplace: Path) -> None:
-    """The blocks of a page that need no browser run, one after the other, in a folder of their own."""
+    """The blocks of a page that need no browser run, one after the other, and leave no thread that keeps a program."""
     names: dict[str, object] = {"__name__": "page"}
 
-    for block in blocks_of(page):
-        if block.info == "python":
-            code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
-            exec(code, names)  # noqa: S102 - our own pages
+    with leaving_no_thread():
+        for block in blocks_of(page):
+            if block.info == "python":
+                code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
+                exec(code, names)  # noqa: S102 - our own pages
 
     assert set(names) > {"__name__"}
     assert workplace == Path.cwd()
