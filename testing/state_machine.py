@@ -22,18 +22,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ..actors.job_handle import JobHandle
-from ..engine.errors import CommitInDoubtError, EngineError, EngineFailedError, EngineStoppedError
+from ..engine.errors import EngineError, EngineStoppedError
 from .inline_engine import InlineEngine, drain
 from .invariants import assert_invariants
 from .manual_clock import ManualClock
 from .order_strategies import crashes, schedules
+from .patience import patiently
 from .schedule import Schedule
 from .strand_threads import Crash
 from .strands import Interrupted
 
 T = TypeVar("T")
 BEAT_S = 20.0  # between two renewals of leases
-PATIENCE = 60  # seconds of the clock that a caller goes on asking an engine that is being put right
 LEAST_REST_S = 1_000.0  # that all jobs have to end, once nothing more is submitted
 
 
@@ -177,12 +177,4 @@ class EngineStateMachine(RuleBasedStateMachine):
         self.check()
 
     def _patiently(self, ask: Callable[[], T]) -> T:
-        """Ask until there is an answer, as a program does that knows its engine to be put right."""
-        for _ in range(PATIENCE):
-            try:
-                return ask()
-            except EngineFailedError:
-                raise
-            except (EngineStoppedError, EngineError, CommitInDoubtError):
-                self.engine.in_line.strands.wait_until(lambda: False, 1.0, what="a second to pass")
-        raise AssertionError(f"no answer in {PATIENCE} seconds of the clock; the engine says {self.engine.health()}")
+        return patiently(self.engine, ask)

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 from story_handlers import Kinds, Ledger, register
 from story_site import AUTH_ID, SEED, NumberedSite, credential
 
-from bequest import Definition, EngineFailedError, JobHandle, Run, child
+from bequest import Definition, JobHandle, Run, child
 from bequest.actors.messages import ClaimJobs, IncrementJobMetadata, UpdateJobMetadata
-from bequest.engine.errors import CommitInDoubtError, EngineError, EngineStoppedError
 from bequest.engine.keys import Key
 from bequest.engine.limits import KindTerms
 from bequest.testing.inline_engine import InlineEngine, drain
 from bequest.testing.manual_clock import ManualClock
+from bequest.testing.patience import patiently
 from bequest.testing.schedule import Schedule
 from bequest.testing.strand_threads import Crash
 
@@ -33,7 +33,6 @@ PARTS = 3
 LATE_S = 30.0
 LOST_LEASE_S = 40.0
 STEPS = 20_000  # a story takes some thousands
-PATIENCE = 60  # seconds that a caller goes on asking an engine that is being put right
 
 
 def crashes_of(seed: int) -> tuple[Crash, ...]:
@@ -181,14 +180,7 @@ class Story:
 
     def patiently(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer, as a program would that knows its engine to be put right."""
-        for _ in range(PATIENCE):
-            try:
-                return ask()
-            except EngineFailedError:
-                raise
-            except (EngineStoppedError, EngineError, CommitInDoubtError):
-                self.engine.in_line.strands.wait_until(lambda: False, 1.0, what="a second to pass")
-        raise AssertionError(f"seed {self.seed}: no answer in {PATIENCE} seconds")
+        return patiently(self.engine, ask)
 
 
 @contextmanager
