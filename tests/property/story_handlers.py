@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from bequest import JobContext, Kind, Retry
@@ -31,17 +33,18 @@ class Ledger:
         self.running: dict[int, list[JobContext]] = {}
         self.faults: list[str] = []
 
-    def begin(self, job: JobContext) -> None:
-        """Note a call; of those whose lease was not lost there is one at a time (I3)."""
+    @contextmanager
+    def noted(self, job: JobContext) -> Iterator[None]:
+        """Note a call of a handler; of those whose lease was not lost there is one at a time (I3)."""
         self.starts.append(Start(job.id, job.ref.token, job.attempt, self._clock.now()))
-        live = [one for one in self.running.setdefault(job.id, []) if not one.cancelled]
-        if any(one.ref.token >= job.ref.token for one in live):
+        running = self.running.setdefault(job.id, [])
+        if any(not one.cancelled and one.ref.token >= job.ref.token for one in running):
             self.faults.append(f"I3: job {job.id} is run twice at once")
-        self.running[job.id].append(job)
-
-    def end(self, job: JobContext) -> None:
-        """Note its end."""
-        self.running[job.id].remove(job)
+        running.append(job)
+        try:
+            yield
+        finally:
+            running.remove(job)
 
 
 class Kinds(NamedTuple):
@@ -60,66 +63,45 @@ def register(engine: InlineEngine, ledger: Ledger) -> Kinds:
 
     @engine.kind("tally", retry=RETRY)
     def tally(job: JobContext, number: int) -> int:
-        ledger.begin(job)
-        try:
+        with ledger.noted(job):
             job.increment("visits")
             job.update_metadata(**{f"of {job.attempt}": number})
             job.log("counted", number=number)
             return number
-        finally:
-            ledger.end(job)
 
     @engine.kind("gather", retry=RETRY)
     def gather(job: JobContext, count: int) -> int:
-        ledger.begin(job)
-        try:
+        with ledger.noted(job):
             for number in range(count):
                 job.spawn(tally, number, key=f"part {number}")
             return count
-        finally:
-            ledger.end(job)
 
     @gather.after_children
     def add_up(job: JobContext) -> int:
-        ledger.begin(job)
-        try:
+        with ledger.noted(job):
             return sum(job.results(tally))
-        finally:
-            ledger.end(job)
 
     @engine.kind("flaky", retry=RETRY)
     def flaky(job: JobContext, failures: int) -> int:
-        ledger.begin(job)
-        try:
+        with ledger.noted(job):
             if job.increment("tries") <= failures:
                 raise ValueError("not yet")
             return job.attempt
-        finally:
-            ledger.end(job)
 
     @engine.kind("doomed", retry=Retry(max_attempts=FRUITLESS, base_s=1.0))
     def doomed(job: JobContext) -> None:
-        ledger.begin(job)
-        try:
+        with ledger.noted(job):
             raise ValueError("never")
-        finally:
-            ledger.end(job)
 
     @engine.kind("nap", retry=RETRY)
     async def nap(job: JobContext, seconds: float) -> float:
-        ledger.begin(job)
-        try:
+        with ledger.noted(job):
             await asyncio.sleep(seconds)
             return seconds
-        finally:
-            ledger.end(job)
 
     @engine.kind("stubborn", retry=RETRY)
     def stubborn(job: JobContext) -> None:
-        ledger.begin(job)
-        try:
+        with ledger.noted(job):
             job.wait(100_000.0)
-        finally:
-            ledger.end(job)
 
     return Kinds(tally, gather, flaky, doomed, nap, stubborn)
