@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from .crawl_jobs import METADATA_LOST, PAGE, RUN_KINDS
 from .job_inserts import KEY_HOLDS
+from .records import STATES
 from .vault import NONCE_BYTES, TAG_BYTES
 
-STATES = ("pending", "running", "waiting", "completed", "failed", "cancelled")
 BY_STATE = ", ".join(f"sum(state = {number}) AS {name}" for number, name in enumerate(STATES))
 BY_FAILURE = ", ".join(
     f"sum(state = 4 AND on_failure = {number}) AS {name}"
