@@ -78,10 +78,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a question."""
+    """The answer to a question, of one invocation."""
 
     question: Question
-    count: int
+    measured_on: str  # a date
+    load: float  # of the machine in the minute before, which takes nothing else then if it is to count
+    is_quick: bool
     samples: tuple[Sample, ...]
     verdicts: tuple[Verdict, ...]
 
@@ -92,19 +94,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     processor: str
     cores: int
-    memory_gb: float
-    disk: str  # file system and device of the folder
-    load: float  # average of the last minute as it began
+    memory_gb: int
+    disk: str  # file system of the folder
     python: str
     sqlite: str
-    versions: dict[str, str]
+    versions: dict[str, str]  # of distributions
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One invocation."""
+    """All answers that one machine gave."""
 
-    measured_on: str  # a date
-    is_quick: bool
-    rounds: int
     machine: Machine
     outcomes: tuple[Outcome, ...]
