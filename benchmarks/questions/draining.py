@@ -52,7 +52,7 @@ QUESTIONS = (
         quick_count=3_000,
         contenders=(bequest("drain_beside_busy_thread"),),
         targets=(Target(at_least=10_000),),
-        about="The same while one thread of the program computes in Python, at the interpreter's default switch interval.",
+        about="The same while one thread of the program computes in Python, with the default switch interval.",
     ),
     Question(
         name="idle latency",
