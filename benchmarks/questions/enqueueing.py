@@ -1,0 +1,139 @@
+"""Owns the questions about how fast jobs are stored."""
+
+from __future__ import annotations
+
+from question import SUBJECT, Contender, Question, Target
+
+FULL = "WAL, synchronous=FULL"
+NORMAL = "WAL, synchronous=NORMAL: a power cut may take the newest"
+POSTGRES = "PostgreSQL, fsync and synchronous_commit on"
+
+
+def bequest(function: str) -> Contender:
+    """Return Bequest as it answers with *function*."""
+    return Contender(
+        name=SUBJECT, call=f"contenders.bequest_jobs:{function}", durability=FULL, packages=("pykka", "apsw", "msgspec")
+    )
+
+
+def raw(name: str, function: str) -> Contender:
+    """Return the limit that *function* measures."""
+    return Contender(name=name, call=f"contenders.raw_apsw:{function}", durability=FULL, packages=("apsw",))
+
+
+def huey(function: str) -> Contender:
+    """Return huey as it answers with *function*."""
+    return Contender(name="huey", call=f"contenders.huey_jobs:{function}", durability=FULL, packages=("huey",))
+
+
+def litequeue(function: str) -> Contender:
+    """Return litequeue as it answers with *function*."""
+    return Contender(
+        name="litequeue",
+        call=f"contenders.litequeue_jobs:{function}",
+        durability=NORMAL,
+        packages=("litequeue",),
+    )
+
+
+def persist_queue(function: str) -> Contender:
+    """Return persist-queue as it answers with *function*."""
+    return Contender(
+        name="persist-queue",
+        call=f"contenders.persistqueue_jobs:{function}",
+        durability=FULL,
+        packages=("persist-queue",),
+    )
+
+
+def procrastinate(function: str) -> Contender:
+    """Return procrastinate as it answers with *function*."""
+    return Contender(
+        name="procrastinate",
+        call=f"contenders.procrastinate_jobs:{function}",
+        durability=POSTGRES,
+        packages=("procrastinate", "psycopg"),
+        servers=("postgres:serving",),
+    )
+
+
+def apscheduler(function: str) -> Contender:
+    """Return APScheduler as it answers with *function*."""
+    return Contender(
+        name="APScheduler",
+        call=f"contenders.apscheduler_jobs:{function}",
+        durability="rollback journal, synchronous=FULL",
+        packages=("APScheduler", "SQLAlchemy"),
+    )
+
+
+def dbos(function: str) -> Contender:
+    """Return DBOS as it answers with *function*."""
+    return Contender(
+        name="DBOS",
+        call=f"contenders.dbos_jobs:{function}",
+        durability="rollback journal, synchronous=FULL",
+        packages=("dbos", "SQLAlchemy"),
+    )
+
+
+QUESTIONS = (
+    Question(
+        name="enqueue, one blocking caller",
+        group="enqueueing",
+        unit="jobs/s",
+        count=5_000,
+        quick_count=500,
+        contenders=(
+            bequest("enqueue_one"),
+            raw("raw APSW", "enqueue_one"),
+            huey("enqueue_one"),
+            litequeue("enqueue_one"),
+            persist_queue("enqueue_one"),
+            procrastinate("enqueue_one"),
+            apscheduler("enqueue_one"),
+            dbos("enqueue_one"),
+        ),
+        targets=(Target(over="huey", at_least=1.2), Target(over="raw APSW", at_least=0.9)),
+        about="One thread makes jobs one after the other, each durable before the next; nobody works on them.",
+    ),
+    Question(
+        name="enqueue, 16 threads",
+        group="enqueueing",
+        unit="jobs/s",
+        count=8_000,
+        quick_count=800,
+        contenders=(bequest("enqueue_threads"), huey("enqueue_threads")),
+        targets=(Target(over="huey", at_least=2.0),),
+        about="Each of 16 threads makes jobs one after the other; raw SQLite has one writer, so it has no such form.",
+    ),
+    Question(
+        name="enqueue, futures 256 deep",
+        group="enqueueing",
+        unit="jobs/s",
+        count=40_000,
+        quick_count=4_000,
+        contenders=(
+            bequest("enqueue_futures"),
+            huey("enqueue_one"),
+            raw("raw APSW, 256 a transaction", "enqueue_groups"),
+        ),
+        targets=(Target(over="huey", at_least=10.0),),
+        about="One thread makes jobs and waits for the oldest of 256; huey has no such form and makes them one by one.",
+    ),
+    Question(
+        name="enqueue_many by 1,000",
+        group="enqueueing",
+        unit="jobs/s",
+        count=100_000,
+        quick_count=10_000,
+        contenders=(
+            bequest("enqueue_bulk"),
+            raw("raw APSW", "enqueue_bulk"),
+            litequeue("enqueue_bulk"),
+            procrastinate("enqueue_bulk"),
+        ),
+        targets=(Target(over="raw APSW", at_least=0.7), Target(over="litequeue", at_least=1.0)),
+        about="One thread makes jobs a thousand in a transaction, in the form for many that each has.",
+    ),
+)
