@@ -14,8 +14,10 @@ from pathlib import Path
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from contenders.callers import in_threads
 from contenders.durability import confirm_sqlite
-from contenders.handled import Handled, Starts, check, in_threads
+from contenders.handled import Handled, check
+from contenders.starts import Starts
 from peers import APSCHEDULER
 from stopwatch import Stopwatch
 

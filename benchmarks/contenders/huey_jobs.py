@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from contenders.callers import in_threads
 from contenders.durability import confirm_sqlite
-from contenders.handled import DRAINED_S, Handled, Starts, check, in_threads
+from contenders.handled import DRAINED_S, Handled, check
+from contenders.starts import Starts
 from huey import SqliteHuey
 from peers import HUEY
 from stopwatch import Stopwatch

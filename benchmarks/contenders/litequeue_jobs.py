@@ -1,7 +1,7 @@
 """Answers for litequeue: a queue without a worker, so each thread takes, handles and marks, on a connection of its own.
 
 Its own connection is NORMAL: what it acknowledged, a power cut may take away. It has no blocking get: whoever waits for
-a job polls, and how often is the user's choice.
+a job polls, and how often is the user's choice alone.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from contenders.callers import chunks, in_threads
 from contenders.durability import confirm_sqlite
-from contenders.handled import Handled, Starts, check, chunks, in_threads
+from contenders.handled import Handled, check
+from contenders.starts import Starts
 from litequeue import LiteQueue
 from peers import LITEQUEUE
 from stopwatch import Stopwatch
 
 WORKERS = 1  # the best of 1, 2, 4 and 8
-POLL_S = 0.1  # what one would choose who does not want to keep a core busy
 FAST_POLL_S = 0.001
 BUSY_S = 60.0  # writers wait for each other
 
@@ -85,8 +86,8 @@ def drain(watch: Stopwatch, folder: Path, count: int, workers: int = WORKERS) ->
 
 
 @contextlib.contextmanager
-def working(folder: Path, starts: Starts, poll_s: float) -> Iterator[None]:
-    """Run a worker that polls."""
+def working(folder: Path, starts: Starts) -> Iterator[None]:
+    """Run a worker that polls a thousand times a second."""
     is_over = threading.Event()
 
     def work() -> None:
@@ -94,7 +95,7 @@ def working(folder: Path, starts: Starts, poll_s: float) -> Iterator[None]:
         while not is_over.is_set():
             message = own.pop()
             if message is None:
-                time.sleep(poll_s)
+                time.sleep(FAST_POLL_S)
                 continue
             starts(int(message.data))
             own.done(message.message_id)
@@ -109,18 +110,8 @@ def working(folder: Path, starts: Starts, poll_s: float) -> Iterator[None]:
         thread.join()
 
 
-def idle_latency(watch: Stopwatch, folder: Path, count: int) -> None:
-    """Make a job whenever the worker idles, which polls ten times a second."""
-    waited_for(watch, folder, count, POLL_S)
-
-
 def idle_latency_fast_poll(watch: Stopwatch, folder: Path, count: int) -> None:
-    """Do the same while it polls a thousand times a second."""
-    waited_for(watch, folder, count, FAST_POLL_S)
-
-
-def waited_for(watch: Stopwatch, folder: Path, count: int, poll_s: float) -> None:
-    """Measure from enqueue to start."""
+    """Make a job whenever the worker idles."""
     queue, starts = opened(folder), Starts()
-    with working(folder, starts, poll_s):
+    with working(folder, starts):
         starts.measure(watch, count, lambda number: queue.put(str(number)))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from contenders.callers import in_threads
 from contenders.durability import confirm_sqlite
-from contenders.handled import Handled, Starts, check, in_threads
+from contenders.handled import Handled, check
+from contenders.starts import Starts
 from peers import PERSIST_QUEUE
 from persistqueue import Empty, SQLiteAckQueue
 from stopwatch import Stopwatch

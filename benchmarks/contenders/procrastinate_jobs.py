@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
+from contenders.callers import THREADS, chunks, in_threads
 from contenders.durability import confirm
-from contenders.handled import THREADS, Handled, Starts, check, chunks, in_threads
+from contenders.handled import Handled, check
+from contenders.starts import Starts
 from peers import POSTGRES, PROCRASTINATE
 from postgres import serving
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
@@ -34,16 +36,14 @@ def database(watch: Stopwatch, folder: Path) -> Iterator[str]:
         server = watch.servers.get(POSTGRES) or stack.enter_context(serving(folder)).address
         name = f"sample_{os.getpid()}"
         with psycopg.connect(server, autocommit=True) as connection:
-            confirm(", ".join(f"{one}={shown(connection, one)}" for one in ("fsync", "synchronous_commit")), DURABILITY)
+            settings = (f"{one}={shown(connection, one)}" for one in ("fsync", "synchronous_commit"))
+            confirm(", ".join(settings), PROCRASTINATE.durability)
             connection.execute(f"CREATE DATABASE {name}")
             stack.callback(dropped, server, name)
         address = make_conninfo(server, dbname=name)
         with App(connector=SyncPsycopgConnector(conninfo=address)).open() as app:
             app.schema_manager.apply_schema()
         yield address
-
-
-DURABILITY = PROCRASTINATE.durability
 
 
 def shown(connection: psycopg.Connection, setting: str) -> str:
