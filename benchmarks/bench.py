@@ -26,7 +26,15 @@ from tables import number, table, targets
 from verdict import judged
 
 HERE = Path(__file__).parent
-GROUPS = ("enqueueing", "draining", "chain", "growth", "crawling", "footprint")  # in which order they are asked
+GROUPS = (
+    "enqueueing",
+    "draining",
+    "latency",
+    "chain",
+    "growth",
+    "crawling",
+    "footprint",
+)  # in which order they are asked
 ROUNDS, QUICK_ROUNDS = 5, 2
 QUICK_TIMEOUT_S = 60.0
 Serving = Callable[[Path], AbstractContextManager[Server]]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+from contenders.starts import Starts
 from stopwatch import Stopwatch
 
 from bequest import Engine, JobContext, JobHandle, State
@@ -19,7 +19,6 @@ DEPTH = 256  # futures outstanding
 THREADS = 16
 BULK = 1000
 PATIENCE_S = 600.0
-BETWEEN_S = 0.005  # so that an engine is idle again
 
 
 class Noop:
@@ -142,20 +141,13 @@ def fill(noop: Noop, count: int) -> None:
 
 
 def idle_latency(watch: Stopwatch, folder: Path, count: int) -> None:
-    """Make one job at a time on an engine that has nothing to do, and see when its handler starts."""
-    started: list[float] = []
+    """Make a job whenever the engine idles."""
+    starts = Starts()
     engine = Engine(folder / "jobs.db")
 
     @engine.kind("noop")
     def noop(job: JobContext, number: int) -> None:
-        started.append(time.perf_counter())
+        starts(number)
 
-    asked: list[float] = []
-    with engine, watch.over(count):
-        for number in range(count):
-            time.sleep(BETWEEN_S)
-            asked.append(time.perf_counter())
-            engine.enqueue(noop, number).result(PATIENCE_S)
-    if len(started) != count:
-        raise AssertionError(f"{len(started)} of {count} handlers ran")
-    watch.note(latencies_ms=[1000 * (began - told) for told, began in zip(asked, started, strict=True)])
+    with engine:
+        starts.measure(watch, count, lambda number: engine.enqueue(noop, number))

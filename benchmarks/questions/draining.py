@@ -1,9 +1,10 @@
-"""Owns the questions about how fast jobs are run, and how soon."""
+"""Owns the questions about how fast jobs are run."""
 
 from __future__ import annotations
 
+from peers import APSCHEDULER, DBOS, HUEY, LITEQUEUE, PERSIST_QUEUE, PROCRASTINATE
 from question import Question, Target
-from questions.enqueueing import apscheduler, bequest, dbos, huey, litequeue, persist_queue, procrastinate, raw
+from questions.enqueueing import bequest, raw
 
 QUESTIONS = (
     Question(
@@ -33,12 +34,12 @@ QUESTIONS = (
         contenders=(
             bequest("drain"),
             raw("raw APSW, one by one", "drain_by_1"),
-            huey("drain"),
-            litequeue("drain"),
-            persist_queue("drain"),
-            procrastinate("drain"),
-            apscheduler("drain"),
-            dbos("drain"),
+            HUEY.doing("drain"),
+            LITEQUEUE.doing("drain"),
+            PERSIST_QUEUE.doing("drain"),
+            PROCRASTINATE.doing("drain"),
+            APSCHEDULER.doing("drain"),
+            DBOS.doing("drain"),
         ),
         targets=(Target(over="huey", at_least=20.0), Target(over="persist-queue", at_least=25.0)),
         about="The same with fewer jobs, for peers that take a job at a time, each with its own worker.",
@@ -53,24 +54,5 @@ QUESTIONS = (
         contenders=(bequest("drain_beside_busy_thread"),),
         targets=(Target(at_least=10_000),),
         about="The same while one thread of the program computes in Python, with the default switch interval.",
-    ),
-    Question(
-        name="idle latency",
-        group="draining",
-        unit="ms, median",
-        figure="p50_ms",
-        count=1_000,
-        quick_count=100,
-        contenders=(
-            bequest("idle_latency"),
-            huey("idle_latency"),
-            litequeue("idle_latency"),
-            persist_queue("idle_latency"),
-            procrastinate("idle_latency"),
-            apscheduler("idle_latency"),
-            dbos("idle_latency"),
-        ),
-        targets=(Target(figure="p50_ms", at_most=1.0), Target(figure="p99_ms", at_most=3.0)),
-        about="One job at a time where nothing else is due: from just before it is made to the start of its handler.",
     ),
 )

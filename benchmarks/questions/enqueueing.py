@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from peers import APSCHEDULER, DBOS, HUEY, LITEQUEUE, PERSIST_QUEUE, PROCRASTINATE
 from question import SUBJECT, Contender, Question, Target
 
 FULL = "WAL, synchronous=FULL"
-NORMAL = "WAL, synchronous=NORMAL: a power cut may take the newest"
-POSTGRES = "PostgreSQL, fsync and synchronous_commit on"
 
 
 def bequest(function: str) -> Contender:
@@ -21,62 +20,6 @@ def raw(name: str, function: str) -> Contender:
     return Contender(name=name, call=f"contenders.raw_apsw:{function}", durability=FULL, packages=("apsw",))
 
 
-def huey(function: str) -> Contender:
-    """Return huey as it answers with *function*."""
-    return Contender(name="huey", call=f"contenders.huey_jobs:{function}", durability=FULL, packages=("huey",))
-
-
-def litequeue(function: str) -> Contender:
-    """Return litequeue as it answers with *function*."""
-    return Contender(
-        name="litequeue",
-        call=f"contenders.litequeue_jobs:{function}",
-        durability=NORMAL,
-        packages=("litequeue",),
-    )
-
-
-def persist_queue(function: str) -> Contender:
-    """Return persist-queue as it answers with *function*."""
-    return Contender(
-        name="persist-queue",
-        call=f"contenders.persistqueue_jobs:{function}",
-        durability=FULL,
-        packages=("persist-queue",),
-    )
-
-
-def procrastinate(function: str) -> Contender:
-    """Return procrastinate as it answers with *function*."""
-    return Contender(
-        name="procrastinate",
-        call=f"contenders.procrastinate_jobs:{function}",
-        durability=POSTGRES,
-        packages=("procrastinate", "psycopg"),
-        servers=("postgres:serving",),
-    )
-
-
-def apscheduler(function: str) -> Contender:
-    """Return APScheduler as it answers with *function*."""
-    return Contender(
-        name="APScheduler",
-        call=f"contenders.apscheduler_jobs:{function}",
-        durability="rollback journal, synchronous=FULL",
-        packages=("APScheduler", "SQLAlchemy"),
-    )
-
-
-def dbos(function: str) -> Contender:
-    """Return DBOS as it answers with *function*."""
-    return Contender(
-        name="DBOS",
-        call=f"contenders.dbos_jobs:{function}",
-        durability="rollback journal, synchronous=FULL",
-        packages=("dbos", "SQLAlchemy"),
-    )
-
-
 QUESTIONS = (
     Question(
         name="enqueue, one blocking caller",
@@ -87,12 +30,12 @@ QUESTIONS = (
         contenders=(
             bequest("enqueue_one"),
             raw("raw APSW", "enqueue_one"),
-            huey("enqueue_one"),
-            litequeue("enqueue_one"),
-            persist_queue("enqueue_one"),
-            procrastinate("enqueue_one"),
-            apscheduler("enqueue_one"),
-            dbos("enqueue_one"),
+            HUEY.doing("enqueue_one"),
+            LITEQUEUE.doing("enqueue_one"),
+            PERSIST_QUEUE.doing("enqueue_one"),
+            PROCRASTINATE.doing("enqueue_one"),
+            APSCHEDULER.doing("enqueue_one"),
+            DBOS.doing("enqueue_one"),
         ),
         targets=(Target(over="huey", at_least=1.2), Target(over="raw APSW", at_least=0.9)),
         about="One thread makes jobs one after the other, each durable before the next; nobody works on them.",
@@ -103,7 +46,7 @@ QUESTIONS = (
         unit="jobs/s",
         count=8_000,
         quick_count=800,
-        contenders=(bequest("enqueue_threads"), huey("enqueue_threads")),
+        contenders=(bequest("enqueue_threads"), HUEY.doing("enqueue_threads")),
         targets=(Target(over="huey", at_least=2.0),),
         about="Each of 16 threads makes jobs one after the other; raw SQLite has one writer, so it has no such form.",
     ),
@@ -115,7 +58,7 @@ QUESTIONS = (
         quick_count=4_000,
         contenders=(
             bequest("enqueue_futures"),
-            huey("enqueue_one"),
+            HUEY.doing("enqueue_one"),
             raw("raw APSW, 256 a transaction", "enqueue_groups"),
         ),
         targets=(Target(over="huey", at_least=10.0),),
@@ -130,8 +73,8 @@ QUESTIONS = (
         contenders=(
             bequest("enqueue_bulk"),
             raw("raw APSW", "enqueue_bulk"),
-            litequeue("enqueue_bulk"),
-            procrastinate("enqueue_bulk"),
+            LITEQUEUE.doing("enqueue_bulk"),
+            PROCRASTINATE.doing("enqueue_bulk"),
         ),
         targets=(Target(over="raw APSW", at_least=0.7), Target(over="litequeue", at_least=1.0)),
         about="One thread makes jobs a thousand in a transaction, in the form for many that each has.",
