@@ -5,6 +5,7 @@ from __future__ import annotations
 from question import SUBJECT, Contender, Question, Target
 from questions.enqueueing import FULL
 
+MAKING_S = 1800.0  # the first to need the large file makes it
 SMALL = f"{SUBJECT}, 10,000 jobs in the file"
 LARGE = "of ten million jobs (of 200,000 in a quick measurement)"
 
@@ -25,6 +26,7 @@ QUESTIONS = (
         quick_count=2_000,
         contenders=(growth(SUBJECT, "claim_large"), growth(SMALL, "claim_small")),
         targets=(Target(figure="seconds", over=SMALL, at_most=1.3),),
+        timeout_s=MAKING_S,
         about=f"No-op jobs are run in a file {LARGE}, four fifths of them due, beside a file of 10,000.",
     ),
     Question(
@@ -35,6 +37,7 @@ QUESTIONS = (
         quick_count=5_000,
         contenders=(growth(SUBJECT, "enqueue_large"), growth(SMALL, "enqueue_small")),
         targets=(Target(figure="seconds", over=SMALL, at_most=1.3),),
+        timeout_s=MAKING_S,
         about=f"Jobs are made a thousand at a time in a file {LARGE}, beside a file of 10,000.",
     ),
     Question(
@@ -46,6 +49,7 @@ QUESTIONS = (
         quick_count=1,
         contenders=(growth(SUBJECT, "start_after_kill"),),
         targets=(Target(figure="seconds", at_most=2.0),),
+        timeout_s=MAKING_S,
         about=f"The engine starts on a file {LARGE} whose last engine was killed as it worked, to the first handler.",
     ),
     Question(

@@ -13,7 +13,7 @@ QUESTIONS = (
         unit="ms, median",
         figure="p50_ms",
         count=200,
-        quick_count=20,
+        quick_count=10,
         contenders=(
             bequest("idle_latency"),
             PERSIST_QUEUE.doing("idle_latency"),
