@@ -6,8 +6,10 @@ process, so there is no interval to choose.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
+from typing import cast
 
 from contenders.callers import in_threads
 from contenders.durability import confirm_sqlite
@@ -23,7 +25,7 @@ WORKERS = 1  # the best of 1, 2, 4 and 8
 def opened(folder: Path) -> SQLiteAckQueue:
     """Return a queue in the folder that threads may share."""
     queue = SQLiteAckQueue(str(folder / "persistqueue"), multithreading=True)
-    writer = queue._putter  # no public name gives its connection
+    writer = cast(sqlite3.Connection, queue._putter)  # no public name gives its connection
     confirm_sqlite(lambda pragma: writer.execute(pragma).fetchone()[0], PERSIST_QUEUE.durability)
     return queue
 
