@@ -19,7 +19,7 @@ from peers import PERSIST_QUEUE
 from persistqueue import Empty, SQLiteAckQueue
 from stopwatch import Stopwatch
 
-WORKERS = 1  # the best of 1, 2, 4 and 8
+WORKERS = 8  # the best of 1, 2, 4 and 8
 
 
 def opened(folder: Path) -> SQLiteAckQueue:
