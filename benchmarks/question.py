@@ -56,8 +56,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one contender did in one round.
 
-    Figures always there are ``per_s``, ``seconds``, ``cpu_s``, ``cpu_percent`` and ``peak_mb``; then what the contender
-    noted, of values ``latencies_ms`` the percentiles ``p50_ms`` and ``p99_ms``.
+    Figures always there are ``per_s``, ``seconds``, ``each_ms``, ``cpu_s``, ``cpu_percent`` (of one core) and
+    ``peak_mb``; then what the contender noted, of values ``latencies_ms`` the percentiles ``p50_ms`` and ``p99_ms``.
     """
 
     contender: str

@@ -116,8 +116,8 @@ class Sampler:
                 try:
                     done, figures = followed(order, [one.pid for one in servers.values()], errors, timeout_s)
                 except (OSError, ValueError, psutil.Error) as error:
-                    said = f"{type(error).__name__}: {error}\n{tail(errors)}".strip()
-                    return Sample(contender=contender.name, round=number, error=said)
+                    print(f"{error}\n{tail(errors)}", file=sys.stderr)
+                    return Sample(contender=contender.name, round=number, error=reason(error, tail(errors)))
         return Sample(contender=contender.name, round=number, count=done, figures=figures)
 
 
@@ -176,6 +176,7 @@ def figures_of(fact: dict[str, Any], cpu_s: float, peak_mb: float) -> dict[str, 
     figures = {
         RATE: fact["count"] / seconds,
         "seconds": seconds,
+        "each_ms": 1000 * seconds / fact["count"],
         "cpu_s": cpu_s,
         "cpu_percent": 100 * cpu_s / seconds,
         "peak_mb": peak_mb,
@@ -202,6 +203,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def reason(error: BaseException, said: str) -> str:
+    """Return why there are no figures: the last line that the process wrote, or else what the harness met."""
+    return said.rpartition("\n")[2] or f"{type(error).__name__}: {error}"
 
 
 def tail(errors: IO[bytes]) -> str:

@@ -56,7 +56,7 @@ def table(outcome: Outcome) -> str:
         cells = [contender.name, contender.durability]
         if found is None:
             reason = next((one.error for one in samples if one.contender == contender.name), "")
-            rows.append((*cells, f"not measured: {last_line(reason)}", *[NONE] * 4))
+            rows.append((*cells, f"not measured: {cell(reason)}", *[NONE] * 4))
             continue
         ratio = None if contender.name == SUBJECT else ratio_of(samples, question.figure, contender.name)
         rows.append(
@@ -130,9 +130,9 @@ def number(value: float) -> str:
     return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
 
 
-def last_line(text: str) -> str:
-    """Return the last line of an error, fit for a cell."""
-    return text.strip().rpartition("\n")[2].replace("|", "/")[:160]
+def cell(text: str) -> str:
+    """Return *text* fit for a cell."""
+    return text.replace("|", "/").replace("\n", " ")[:160]
 
 
 def grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
