@@ -45,7 +45,7 @@ def serving(folder: Path) -> Iterator[Server]:
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (data.parent / "postgres.log").open("w+b") as log:
         initdb = [str(programs / "initdb"), "-D", f"{data}/data", "-U", USER, "-A", "trust", "-E", "UTF8"]
-        ended(started([*initdb, "--no-locale", "--no-sync"], data, log.fileno()), Path(log.name))
+        initialised(started([*initdb, "--no-locale", "--no-sync"], data, log.fileno()), Path(log.name))
         server = started([str(programs / "postgres"), "-D", f"{data}/data", "-p", PORT, *options], data, log.fileno())
         try:
             wait_until_ready(programs, data, server, Path(log.name))
@@ -107,15 +107,15 @@ def started(command: Sequence[str], data: Path, log: int) -> subprocess.Popen[by
     )
 
 
-def ended(program: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once a program has done its work; raises what it wrote when it fails, or does not end in time."""
+def initialised(initdb: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once there is a cluster; raises what was written when there is none in time."""
     try:
-        code = program.wait(READY_S)
+        code = initdb.wait(READY_S)
     except subprocess.TimeoutExpired:
-        program.kill()
-        code = program.wait()
+        initdb.kill()
+        code = initdb.wait()
     if code != 0:
-        raise RuntimeError(f"PostgreSQL's {program.args} ended with {code}:\n{said(log)}")
+        raise RuntimeError(f"PostgreSQL's initdb ended with {code}:\n{said(log)}")
 
 
 def said(log: Path) -> str:
