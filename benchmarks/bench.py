@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+from asking import all_questions, chosen
 from keeping import keep
 from machine import machine_of
 from question import Contender, Outcome, Question, Report, Sample, Server
@@ -26,15 +26,6 @@ from tables import number, table, targets
 from verdict import judged
 
 HERE = Path(__file__).parent
-GROUPS = (
-    "enqueueing",
-    "draining",
-    "latency",
-    "chain",
-    "growth",
-    "crawling",
-    "footprint",
-)  # in which order they are asked
 ROUNDS, QUICK_ROUNDS = 5, 2
 QUICK_TIMEOUT_S = 60.0
 Serving = Callable[[Path], AbstractContextManager[Server]]
@@ -83,7 +74,7 @@ class Bench:
         )
 
     def _sample(self, question: Question, contender: Contender, round_number: int) -> Sample:
-        count = question.quick_count if self._is_quick else question.count
+        count = contender.times * (question.quick_count if self._is_quick else question.count)
         timeout_s = min(question.timeout_s, QUICK_TIMEOUT_S) if self._is_quick else question.timeout_s
         try:
             servers = self._servers.of(contender)
@@ -99,20 +90,6 @@ def line(question: Question, sample: Sample) -> str:
     shown = number(sample.figures[question.figure])
     used = f"{sample.figures['cpu_percent']:4.0f} % CPU {sample.figures['peak_mb']:6.0f} MB"
     return f"  {sample.round}  {sample.contender:28} {shown:>12} {question.unit:8} {used}"
-
-
-def all_questions() -> list[Question]:
-    """Return the questions of all files in ``questions/``."""
-    found = sorted(
-        (path.stem for path in (HERE / "questions").glob("*.py")),
-        key=lambda name: GROUPS.index(name) if name in GROUPS else len(GROUPS),
-    )
-    return [question for name in found for question in importlib.import_module(f"questions.{name}").QUESTIONS]
-
-
-def chosen(questions: Iterable[Question], only: Sequence[str]) -> list[Question]:
-    """Return the questions that have one of the words in their group or name."""
-    return [one for one in questions if not only or any(word in f"{one.group}: {one.name}" for word in only)]
 
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:

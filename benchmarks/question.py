@@ -28,6 +28,7 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     call: str  # "contenders.huey_jobs:enqueue_one"
     durability: str
     packages: tuple[str, ...] = ()  # distributions whose versions are written down
+    times: int = 1  # as many as the question says, where it is so much faster than others that it would end at once
     servers: tuple[str, ...] = ()  # "postgres:serving", context managers run by the harness; see Server
 
 

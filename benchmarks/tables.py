@@ -40,8 +40,9 @@ def section(outcome: Outcome) -> str:
     """Return one question with its answer."""
     question = outcome.question
     rounds = len({sample.round for sample in outcome.samples})
+    count = question.quick_count if outcome.is_quick else question.count
     said = (
-        f"Measured on {outcome.measured_on}, {rounds} rounds of {outcome.samples[0].count or question.count:,}, load"
+        f"Measured on {outcome.measured_on}, {rounds} rounds of {count:,}, load"
         f" before it {outcome.load:.1f}{'; quick' if outcome.is_quick else ''}."
     )
     return f"### {question.name}\n\n{question.about} {said}\n\n{table(outcome)}"
@@ -53,7 +54,8 @@ def table(outcome: Outcome) -> str:
     rows = []
     for contender in question.contenders:
         found = figure_of(samples, contender.name, question.figure)
-        cells = [contender.name, contender.durability]
+        more = f", {contender.times} times as many" if contender.times > 1 else ""
+        cells = [contender.name + more, contender.durability]
         if found is None:
             reason = next((one.error for one in samples if one.contender == contender.name), "")
             rows.append((*cells, f"not measured: {cell(reason)}", *[NONE] * 4))

@@ -32,7 +32,7 @@ QUESTIONS = (
         count=4_000,
         quick_count=400,
         contenders=(
-            bequest("drain"),
+            bequest("drain", times=10),
             raw("raw APSW, one by one", "drain_by_1"),
             HUEY.doing("drain"),
             LITEQUEUE.doing("drain"),

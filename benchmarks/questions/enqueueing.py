@@ -8,16 +8,21 @@ from question import SUBJECT, Contender, Question, Target
 FULL = "WAL, synchronous=FULL"
 
 
-def bequest(function: str) -> Contender:
+def bequest(function: str, *, times: int = 1) -> Contender:
     """Return Bequest as it answers with *function*."""
     return Contender(
-        name=SUBJECT, call=f"contenders.bequest_jobs:{function}", durability=FULL, packages=("pykka", "apsw", "msgspec")
+        name=SUBJECT,
+        call=f"contenders.bequest_jobs:{function}",
+        durability=FULL,
+        packages=("pykka", "apsw", "msgspec"),
+        times=times,
     )
 
 
-def raw(name: str, function: str) -> Contender:
+def raw(name: str, function: str, *, times: int = 1) -> Contender:
     """Return the limit that *function* measures."""
-    return Contender(name=name, call=f"contenders.raw_apsw:{function}", durability=FULL, packages=("apsw",))
+    call = f"contenders.raw_apsw:{function}"
+    return Contender(name=name, call=call, durability=FULL, packages=("apsw",), times=times)
 
 
 QUESTIONS = (
@@ -54,12 +59,12 @@ QUESTIONS = (
         name="enqueue, futures 256 deep",
         group="enqueueing",
         unit="jobs/s",
-        count=40_000,
-        quick_count=4_000,
+        count=4_000,
+        quick_count=400,
         contenders=(
-            bequest("enqueue_futures"),
+            bequest("enqueue_futures", times=10),
             HUEY.doing("enqueue_one"),
-            raw("raw APSW, 256 a transaction", "enqueue_groups"),
+            raw("raw APSW, 256 a transaction", "enqueue_groups", times=10),
         ),
         targets=(Target(over="huey", at_least=10.0),),
         about="One thread makes jobs and waits for the oldest of 256; huey has no such form and makes them one by one.",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from asking import all_questions
 from keeping import BEGIN, END, grouped, joined, keep, with_measured
 from plot import picture
-from question import Contender, Machine, Outcome, Question, Report, Sample, Target
+from question import SUBJECT, Contender, Machine, Outcome, Question, Report, Sample, Target
 from tables import document, number, table, targets, words
 from verdict import figure_of, judged, ratio_of
 
 DOCS = Path(__file__).parents[2] / "docs"
+BENCHMARKS = DOCS.parent / "benchmarks"
 OURS, THEIRS = "Bequest", "huey"
 
 
@@ -186,6 +189,22 @@ def test_what_is_kept_can_be_read_again(tmp_path: Path) -> None:
     assert msgspec.json.decode((tmp_path / "benchmarks.json").read_bytes(), type=Report) == answer
     assert document(answer) in (tmp_path / "benchmarks.md").read_text("utf-8")
     assert (tmp_path / "benchmarks/speed.svg").read_text("utf-8").startswith("<svg")
+
+
+@pytest.mark.parametrize("question", all_questions(), ids=lambda question: question.name)
+def test_question_asks_whom_there_is(question: Question) -> None:
+    """Each contender names a function that is there, each target a contender, and no two contenders share a name."""
+    names = [contender.name for contender in question.contenders]
+
+    assert question.quick_count <= question.count
+    assert len(set(names)) == len(names)
+    assert {target.over for target in question.targets} - {None} <= set(names)
+    assert not question.targets or SUBJECT in names
+    for contender in question.contenders:
+        for called in (contender.call, *contender.servers):
+            module, _, function = called.partition(":")
+            code = ast.parse((BENCHMARKS / f"{module.replace('.', '/')}.py").read_text("utf-8"))
+            assert function in {node.name for node in code.body if isinstance(node, ast.FunctionDef)}, called
 
 
 def test_page_says_what_the_file_holds() -> None:
