@@ -45,7 +45,7 @@ def serving(folder: Path) -> Iterator[Server]:
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (data.parent / "postgres.log").open("w+b") as log:
         initdb = [str(programs / "initdb"), "-D", f"{data}/data", "-U", USER, "-A", "trust", "-E", "UTF8"]
-        started([*initdb, "--no-locale", "--no-sync"], data, log.fileno()).wait(READY_S)
+        initialised(started([*initdb, "--no-locale", "--no-sync"], data, log.fileno()), Path(log.name))
         server = started([str(programs / "postgres"), "-D", f"{data}/data", "-p", PORT, *options], data, log.fileno())
         try:
             wait_until_ready(programs, data, server, Path(log.name))
@@ -70,13 +70,20 @@ def version(programs: Path) -> float:
     return float(programs.parent.name)
 
 
+def user() -> pwd.struct_passwd:
+    """Return whom it runs as when this process is root's."""
+    try:
+        return pwd.getpwnam(USER)
+    except KeyError as missing:
+        raise RuntimeError(f"PostgreSQL refuses to run as root, and there is no user {USER}") from missing
+
+
 def own(data: Path) -> None:
     """Make the folder for the user that it will run as, who must be let through to it."""
     data.mkdir(mode=0o700)
     if os.geteuid() != 0:
         return
-    user = pwd.getpwnam(USER)
-    os.chown(data, user.pw_uid, user.pw_gid)
+    os.chown(data, user().pw_uid, user().pw_gid)
     data.parent.chmod(0o711)
     for above in data.parents:
         if not above.stat().st_mode & stat.S_IXOTH:
@@ -87,8 +94,7 @@ def started(command: Sequence[str], data: Path, log: int) -> subprocess.Popen[by
     """Start a program as the user that owns *data*; it gets a fast shutdown's signal when this process dies."""
     lowered = ["setpriv", "--pdeathsig", "INT"]
     if os.geteuid() == 0:
-        user = pwd.getpwnam(USER)
-        lowered += ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
+        lowered += ["--reuid", str(user().pw_uid), "--regid", str(user().pw_gid), "--clear-groups"]
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
     return subprocess.Popen(
         [*lowered, *command],
@@ -101,13 +107,29 @@ def started(command: Sequence[str], data: Path, log: int) -> subprocess.Popen[by
     )
 
 
+def initialised(initdb: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once there is a cluster; raises what was written when there is none in time."""
+    try:
+        code = initdb.wait(READY_S)
+    except subprocess.TimeoutExpired:
+        initdb.kill()
+        code = initdb.wait()
+    if code != 0:
+        raise RuntimeError(f"PostgreSQL's initdb ended with {code}:\n{said(log)}")
+
+
+def said(log: Path) -> str:
+    """Return the end of what its programs wrote."""
+    return log.read_text(errors="replace")[-2000:]
+
+
 def wait_until_ready(programs: Path, data: Path, server: subprocess.Popen[bytes], log: Path) -> None:
     """Return once it answers; raises what it wrote when it ends or does not in time."""
     asked = [str(programs / "pg_isready"), "-q", "-h", str(data), "-p", PORT]
     deadline = time.perf_counter() + READY_S
     while subprocess.run(asked, check=False).returncode != 0:
         if server.poll() is not None or time.perf_counter() > deadline:
-            raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            raise RuntimeError(f"PostgreSQL did not start:\n{said(log)}")
         time.sleep(0.05)
 
 

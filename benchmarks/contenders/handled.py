@@ -6,8 +6,11 @@ Every job of a peer carries a number, so that a job that was lost, or ran twice,
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 DRAINED_S = 500.0
+LOOKED_S = 0.01
 
 
 class Handled:
@@ -31,6 +34,15 @@ class Handled:
         """Raise unless each job's handler ran once."""
         if sorted(self._numbers) != list(range(self._count)):
             raise AssertionError(f"{len(self._numbers)} calls for {len(set(self._numbers))} of {self._count} jobs")
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Return once it is so; for what nothing else tells."""
+    deadline = time.perf_counter() + DRAINED_S
+    while not is_so():
+        if time.perf_counter() > deadline:
+            raise TimeoutError(f"not so after {DRAINED_S} s")
+        time.sleep(LOOKED_S)
 
 
 def check(found: int, count: int, what: str) -> None:

@@ -20,7 +20,7 @@ from litequeue import LiteQueue
 from peers import LITEQUEUE
 from stopwatch import Stopwatch
 
-WORKERS = 1  # the best of 1, 2, 4 and 8
+WORKERS = 2  # the best of 1, 2 and 4
 FAST_POLL_S = 0.001
 BUSY_S = 60.0  # writers wait for each other
 

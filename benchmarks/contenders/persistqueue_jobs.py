@@ -6,8 +6,10 @@ process, so there is no interval to choose.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
+from typing import cast
 
 from contenders.callers import in_threads
 from contenders.durability import confirm_sqlite
@@ -17,13 +19,13 @@ from peers import PERSIST_QUEUE
 from persistqueue import Empty, SQLiteAckQueue
 from stopwatch import Stopwatch
 
-WORKERS = 1  # the best of 1, 2, 4 and 8
+WORKERS = 8  # the best of 1, 2, 4 and 8
 
 
 def opened(folder: Path) -> SQLiteAckQueue:
     """Return a queue in the folder that threads may share."""
     queue = SQLiteAckQueue(str(folder / "persistqueue"), multithreading=True)
-    writer = queue._putter  # no public name gives its connection
+    writer = cast(sqlite3.Connection, queue._putter)  # no public name gives its connection
     confirm_sqlite(lambda pragma: writer.execute(pragma).fetchone()[0], PERSIST_QUEUE.durability)
     return queue
 

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from contenders.callers import THREADS, chunks, in_threads
@@ -23,6 +24,7 @@ from postgres import serving
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.connector import BaseConnector
 from procrastinate.tasks import Task
+from procrastinate.types import JSONDict
 from psycopg.conninfo import make_conninfo
 from stopwatch import Stopwatch
 
@@ -58,7 +60,8 @@ def dropped(server: str, name: str) -> None:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def tasked(connector: BaseConnector, take: Callable[[int], None]) -> tuple[App, Task[..., None]]:
+# Any: how a task is called is not what is measured
+def tasked(connector: BaseConnector, take: Callable[[int], None]) -> tuple[App, Task[Any, Any, Any]]:
     """Return an application with one task, that gives its number to *take*."""
     app = App(connector=connector)
 
@@ -67,6 +70,11 @@ def tasked(connector: BaseConnector, take: Callable[[int], None]) -> tuple[App, 
         take(number)
 
     return app, job
+
+
+def arguments(numbers: range) -> list[JSONDict]:
+    """Return what the task is called with for each number."""
+    return [{"number": number} for number in numbers]
 
 
 def noop(number: int) -> None:
@@ -112,7 +120,7 @@ def enqueue_bulk(watch: Stopwatch, folder: Path, count: int) -> None:
         app, job = tasked(SyncPsycopgConnector(conninfo=address), noop)
         with app.open(), watch.over(count):
             for numbers in chunks(count):
-                job.batch_defer(*({"number": number} for number in numbers))
+                job.batch_defer(*arguments(numbers))
         check(stored(address, "todo"), count, "jobs stored")
 
 
@@ -123,7 +131,7 @@ def drain(watch: Stopwatch, folder: Path, count: int, concurrency: int = CONCURR
         app, job = tasked(SyncPsycopgConnector(conninfo=address), noop)
         with app.open():
             for numbers in chunks(count):
-                job.batch_defer(*({"number": number} for number in numbers))
+                job.batch_defer(*arguments(numbers))
         app, _ = tasked(PsycopgConnector(conninfo=address), handled)
         with watch.over(count):
             app.run_worker(concurrency=concurrency, wait=False)

@@ -43,7 +43,7 @@ QUESTIONS = (
         ),
         targets=(Target(over="huey", at_least=20.0), Target(over="persist-queue", at_least=25.0)),
         about="The same with fewer jobs, for peers that take a job at a time, each with its own worker.",
-        timeout_s=120.0,
+        timeout_s=300.0,
     ),
     Question(
         name="drain beside one busy thread",
