@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import datetime
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -114,6 +115,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     packages = {name for one in questions for contender in one.contenders for name in contender.packages}
     machine = machine_of(given.place, packages)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end and folders go then too
     with ExitStack() as stack:
         shared = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=given.place)))
         bench = Bench(
