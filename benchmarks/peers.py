@@ -69,3 +69,15 @@ DBOS = Peer(
     durability="WAL, synchronous=FULL; a job is marked as it is taken, and its outcome kept",
     packages=("dbos", "sqlalchemy"),
 )
+SCRAPY_PLAYWRIGHT = Peer(
+    name="scrapy-playwright",
+    module="scrapy_playwright_crawl",
+    durability="requests in memory; items in a file, no fsync",
+    packages=("scrapy", "scrapy-playwright", "playwright"),
+)
+CRAWLEE = Peer(
+    name="Crawlee PlaywrightCrawler",
+    module="crawlee_crawl",
+    durability="requests and items in files, no fsync",
+    packages=("crawlee", "playwright"),
+)
