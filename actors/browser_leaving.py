@@ -7,35 +7,28 @@ the way to the page. Chromium tells of it in three steps (scheduled, requested, 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-from playwright.async_api import CDPSession
+from .browser_events import TabEvents
+from .browser_frames import Event
 
 SOON_S = 1.0  # a refresh that comes later is part of what the page does, such as a clock
 SCHEDULED, REQUESTED, STARTED = "scheduled", "requested", "started"
-
-Event = dict[str, Any]  # of the DevTools protocol, domain Page
 
 
 class LeavingWatch:
     """Knows of one tab's main frame how many documents it has shown and whether the next is on its way."""
 
-    def __init__(self, session: CDPSession) -> None:
+    def __init__(self, events: TabEvents) -> None:
         self.documents = 0  # since ``begin``
-        self._session = session
         self._main_frame = ""
         self._signs: set[str] = set()
         self._settled = asyncio.Event()
-        session.on("Page.frameScheduledNavigation", self._on_scheduled)
-        session.on("Page.frameClearedScheduledNavigation", lambda event: self._drop(event, SCHEDULED))
-        session.on("Page.frameRequestedNavigation", lambda event: self._add(event, REQUESTED))
-        session.on("Page.frameStartedNavigating", self._on_started)
-        session.on("Page.frameStoppedLoading", lambda event: self._drop(event, STARTED))
-        session.on("Page.frameNavigated", self._on_navigated)
-
-    async def enable(self) -> None:
-        """Begin to listen."""
-        await self._session.send("Page.enable")
+        events.on("Page.frameScheduledNavigation", self._on_scheduled)
+        events.on("Page.frameClearedScheduledNavigation", lambda event: self._drop(event, SCHEDULED))
+        events.on("Page.frameRequestedNavigation", lambda event: self._add(event, REQUESTED))
+        events.on("Page.frameStartedNavigating", self._on_started)
+        events.on("Page.frameStoppedLoading", lambda event: self._drop(event, STARTED))
+        events.on("Page.frameNavigated", self._on_navigated)
 
     def begin(self) -> None:
         """Forget what was; the tab is led to another URL."""

@@ -21,8 +21,10 @@ from ..engine.login_pages import LOGIN_FACTS_JS
 from ..engine.pages import LoginFormFacts, PageSnapshot
 from ..engine.records import Record
 from ..engine.session_checks import SESSION_SIGNS_JS, SessionCheck
+from .browser_events import TabEvents
 from .browser_failures import EMPTY_BODY, THROUGH_GUARD, bad_selector, kind_of, net_error, page_error
 from .browser_leaving import LeavingWatch
+from .browser_loading import LoadWatch
 from .browser_size import SizeWatch
 
 MAX_NAVIGATIONS = 50  # of one tab, then its renderer has grown
@@ -78,15 +80,17 @@ class Tab:
         self._is_hung = False
         self._navigations = 0
         self._check_of: Any = None  # the arguments of the script for the page that is being read
-        self._watch = LeavingWatch(session)
-        self._size = SizeWatch(session, self._give_up)
-        session.on("Page.windowOpen", self._on_window_open)
+        events = TabEvents(session)
+        self._watch = LeavingWatch(events)
+        self._load = LoadWatch(page, events)
+        self._size = SizeWatch(session, events, self._announced_length, self._give_up)
+        events.on("Page.windowOpen", self._on_window_open)
 
     @classmethod
     async def attach(cls, page: Page, host: str) -> Tab:
         """Make a tab for *host* of a new page."""
         tab = cls(page, await page.context.new_cdp_session(page), host)
-        await asyncio.gather(tab._watch.enable(), tab._size.enable())
+        await tab.session.send("Page.enable")
         return tab
 
     async def read(
@@ -123,6 +127,7 @@ class Tab:
 
         Crashing the renderer of a hung page first takes a tenth of the time that closing it does.
         """
+        self._size.stop()
         if self._is_hung:
             with contextlib.suppress(Error, TimeoutError):
                 async with asyncio.timeout(CRASH_TIMEOUT_S):
@@ -160,8 +165,7 @@ class Tab:
         attempts_left = READ_ATTEMPTS
         while True:
             attempts_left -= 1
-            with contextlib.suppress(PlaywrightTimeoutError):
-                await self._page.wait_for_load_state("load", timeout=LOAD_GRACE_S * 1000)
+            await self._load.wait(LOAD_GRACE_S)
             try:
                 reading = msgspec.convert(await self._page.evaluate(READ_PAGE_JS, self._check_of), Reading)
             except Error as error:
@@ -218,6 +222,12 @@ class Tab:
             login_form=None,
             cookies=None,
         )
+
+    async def _announced_length(self) -> int:
+        last = await self._last_navigation()
+        response = None if last is None else await last.response()
+        announced = "" if response is None else response.headers.get("content-length", "")
+        return int(announced) if announced.isdecimal() else 0
 
     async def _refusal(self, url: str, why_refused: WhyRefused) -> Exception:
         last = await self._last_navigation()

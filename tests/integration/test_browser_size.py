@@ -13,7 +13,7 @@ import pytest
 from browser_rig import Rig
 from loopback_site import listening
 
-from bequest.actors.browser_size import MAX_PAGE_BYTES
+from bequest.actors.browser_size import MAX_DOCUMENT_BYTES, MAX_PAGE_BYTES
 from bequest.engine.errors import PageError
 
 TIMEOUT_S = 60.0  # that a test reaches it is the fault that it looks for
@@ -32,6 +32,8 @@ class Flood(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     has_passed = threading.Event()
+    has_ended = threading.Event()
+    is_over = threading.Event()
 
     def do_GET(self) -> None:
         name = self.path.removeprefix("/").partition("?")[0]
@@ -46,6 +48,7 @@ class Flood(BaseHTTPRequestHandler):
                         if count * len(CHUNK) > 2 * MAX_PAGE_BYTES:
                             self.has_passed.set()
                 self.has_passed.set()
+                self.has_ended.set()
                 self.close_connection = True
             case "bomb":
                 self._answer(BOMB, encoding="gzip")
@@ -56,6 +59,14 @@ class Flood(BaseHTTPRequestHandler):
                 self._answer(b"<p>slow but fine")
             case "script":
                 self._answer(b"<script src='/endless.js'></script><p>never")
+            case "announced":  # and never given
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(MAX_DOCUMENT_BYTES + 1))
+                self.end_headers()
+                self.wfile.write(CHUNK)
+                self.is_over.wait(TIMEOUT_S)
+                self.close_connection = True
             case "large":
                 self._answer(b"<body>" + b"<p>a</p>\n" * 5_500_000)
             case _:
@@ -78,6 +89,7 @@ class Flood(BaseHTTPRequestHandler):
 def flood() -> Iterator[str]:
     with listening(Flood) as port:
         yield f"http://127.0.0.1:{port}"
+        Flood.is_over.set()
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +98,9 @@ def rig() -> Iterator[Rig]:
         yield running
 
 
-@pytest.mark.parametrize("name", ["endless", "bomb", "large"])
+@pytest.mark.parametrize("name", ["endless", "bomb", "large", "announced"])
 def test_document_without_end_is_too_large(rig: Rig, flood: str, name: str) -> None:
-    """A document that streams for ever, one that grows as it is unpacked and one of 50 MB end before their deadline."""
+    """A document that streams for ever, that grows as it is unpacked, is or says that it is large ends in time."""
     with pytest.raises(PageError) as caught:
         rig.read(f"{flood}/{name}", timeout_s=TIMEOUT_S)
 
@@ -114,6 +126,15 @@ def test_page_that_loads_without_end_is_too_large(rig: Rig, flood: str) -> None:
         rig.read(f"{flood}/script", timeout_s=TIMEOUT_S)
 
     assert "fine" in rig.read(f"{flood}/page").html
+
+
+def test_page_that_loads_on_once_it_was_read_is_ended(flood: str) -> None:
+    """What a tab loads while no other page is read in it counts as well."""
+    Flood.has_ended.clear()
+    with Rig(tabs=1) as alone:
+        alone.read(f"{flood}/streaming", timeout_s=TIMEOUT_S)
+
+        assert Flood.has_ended.wait(TIMEOUT_S)
 
 
 def test_page_is_not_blamed_for_what_the_last_one_in_its_tab_loads(flood: str) -> None:
