@@ -84,14 +84,15 @@ class CreateJob(Request, frozen=True, kw_only=True):
         return msgspec.structs.replace(self.job, definition_id=store.definitions.save(self.definition).id)
 
 
-class CreateJobs(Request, frozen=True, kw_only=True):
-    """Make many jobs without a parent, all or none (I12); reply a list of ``Created``."""
+class CreateAlike(Request, frozen=True, kw_only=True):
+    """Make many jobs that differ in their configs alone, all or none (I12); reply the range of their ids."""
 
-    jobs: tuple[NewJob, ...]
+    job: NewJob
+    configs: tuple[Json, ...]
 
-    def apply(self, store: Store) -> list[Created]:
+    def apply(self, store: Store) -> range:
         """Make them."""
-        return store.jobs.create(self.jobs)
+        return store.jobs.create_alike(self.job, self.configs)
 
 
 class SpawnChildren(Request, frozen=True, kw_only=True):

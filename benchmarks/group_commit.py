@@ -18,7 +18,7 @@ import pykka
 from report import line, rate_of
 
 from bequest import Engine
-from bequest.actors.messages import CreateJob, CreateJobs
+from bequest.actors.messages import CreateAlike, CreateJob
 from bequest.actors.standing_messages import Assigned, WantJobs
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, NewJob, State
@@ -64,7 +64,7 @@ def pipelined(engine: Engine, total: int, depth: int) -> int:
 def bulk(engine: Engine, batches: int, size: int) -> int:
     """Enqueue many jobs in one message."""
     for _ in range(batches):
-        engine.manager.ask(CreateJobs(jobs=tuple(map(job, range(size)))))
+        engine.manager.ask(CreateAlike(job=job(0), configs=tuple({"n": number} for number in range(size))))
     return batches * size
 
 

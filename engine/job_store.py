@@ -59,6 +59,15 @@ class JobStore:
             for job, job_id in zip(jobs, ids, strict=True)
         ]
 
+    def create_alike(self, job: NewJob, configs: Sequence[Json]) -> range:
+        """Make one job like *job*, which has no parent and no key, with each of *configs*; return their ids.
+
+        Raises ``InvalidJobError`` and ``MetadataError``; then none of them is made (I12).
+        """
+        if job.parent_id is not None or job.key is not None:
+            raise InvalidJobError("many jobs that are alike have no parent and no key; make them one by one")
+        return self._inserts.insert_alike(job, configs)
+
     def create_free(self, jobs: Sequence[NewJob]) -> list[Created | None]:
         """Make jobs as ``create`` does, but for those whose key a job of another kind has.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,8 +17,8 @@ from bequest.actors.messages import (
     AddJobLog,
     ClaimJobs,
     CompleteJobs,
+    CreateAlike,
     CreateJob,
-    CreateJobs,
     GetJob,
     Request,
     UpdateJobMetadata,
@@ -193,11 +194,11 @@ def test_coalesced_message_that_fails_is_undone_alone(rig: ManagerRig, tmp_path:
 
 def test_batch_that_fails_leaves_nothing_of_it(rig: ManagerRig, tmp_path: Path, clock: ManualClock) -> None:
     """One message with many jobs is all or nothing, while its neighbours are kept (I12)."""
-    batch = CreateJobs(jobs=(JOB, NewJob(kind=""), JOB))
+    batch = CreateAlike(job=JOB, configs=({}, {"n": math.nan}, {}))
 
     kept, refused = rig.ask_as_one_group(CREATE, batch)
 
-    assert isinstance(refused, InvalidJobError)
+    assert isinstance(refused, MetadataError)
     assert job_ids(tmp_path / "jobs.db", clock) == [kept.job_id]
 
 

@@ -24,8 +24,8 @@ from bequest.actors.messages import (
     CancelRun,
     ClaimJobs,
     CompleteJobs,
+    CreateAlike,
     CreateJob,
-    CreateJobs,
     GetDefinition,
     GetJob,
     GetParentMetadata,
@@ -123,9 +123,14 @@ def test_job_is_made_read_and_moved(rig: ManagerRig) -> None:
 
 def test_many_jobs_are_made_in_one_message(rig: ManagerRig) -> None:
     """The reply names each of them, in order."""
-    created = rig.ask(CreateJobs(jobs=(PAGE.job,) * 3))
+    configs = ({"n": 1}, {"n": 2}, {"n": 1})
 
-    assert [one.job_id for one in created] == [1, 2, 3]
+    ids = rig.ask(CreateAlike(job=NewJob(kind="page", priority=3), configs=configs))
+
+    made = [rig.ask(GetJob(job_id=job_id)) for job_id in ids]
+    assert list(ids) == [1, 2, 3]
+    assert tuple(job.config for job in made) == configs
+    assert {job.priority for job in made} == {3}
 
 
 def test_jobs_that_are_made_together_keep_their_own_definitions(rig: ManagerRig) -> None:
@@ -314,7 +319,7 @@ def test_standing_message_has_nothing_to_pass_on_by_itself() -> None:
 def test_message_that_does_not_coalesce_is_done_one_by_one(store: Store) -> None:
     """Where a class has nothing better its messages are done in order."""
     with store.group():
-        replies = CreateJobs.apply_all(store, [CreateJobs(jobs=(PAGE.job,)), CreateJobs(jobs=(PAGE.job,) * 2)])
+        replies = CreateAlike.apply_all(store, [CreateAlike(job=PAGE.job, configs=({},) * count) for count in (1, 2)])
 
     assert [len(reply) for reply in replies] == [1, 2]
 
