@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,6 +132,32 @@ def test_many_jobs_are_made_in_one_message(rig: ManagerRig) -> None:
     assert list(ids) == [1, 2, 3]
     assert tuple(job.config for job in made) == configs
     assert {job.priority for job in made} == {3}
+
+
+def test_writers_of_one_group_lose_no_key_and_are_answered_each(rig: ManagerRig) -> None:
+    """Neighbours are merged together; one that is refused harms none of them (I8)."""
+    rig.ask(PARENT)
+    good = [UpdateJobMetadata(job_id=1, metadata={f"key {number}": number}) for number in range(8)]
+    bad = UpdateJobMetadata(job_id=1, metadata={"odd": math.nan})
+
+    replies = rig.ask_as_one_group(*good[:4], bad, *good[4:])
+    rig.ask_as_one_group(*good)
+
+    assert [type(reply) for reply in replies] == [type(None)] * 4 + [MetadataError] + [type(None)] * 4
+    assert rig.ask(GetJob(job_id=1)).metadata == {f"key {number}": number for number in range(8)}
+
+
+def test_children_that_ask_in_one_group_get_a_record_each(rig: ManagerRig) -> None:
+    """What one of them does to the metadata that it was given no other sees; an unknown parent harms none (I7)."""
+    rig.ask(PARENT)
+    rig.ask(UpdateJobMetadata(job_id=1, metadata={"labels": {"a": 1}}))
+
+    first, second = rig.ask_as_one_group(GetParentMetadata(parent_id=1), GetParentMetadata(parent_id=1))
+    third, unknown = rig.ask_as_one_group(GetParentMetadata(parent_id=1), GetParentMetadata(parent_id=99))
+    first.metadata["labels"]["a"] = 2
+
+    assert second.metadata == third.metadata == {"labels": {"a": 1}}
+    assert isinstance(unknown, JobNotFoundError)
 
 
 def test_jobs_that_are_made_together_keep_their_own_definitions(rig: ManagerRig) -> None:
