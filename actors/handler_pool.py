@@ -84,9 +84,15 @@ class HandlerPool:
             if self._is_drained:
                 return leases
             self._leased.extend(leases)
-            self._changed.notify(len(leases))
-            self._start_missing()
-            return ()
+            is_shared = self._wake(self._pace.threads(len(self._leased)))
+        if not is_shared:
+            self._wake_in(KEPT_S)  # for what was quick so far may be slow now
+        return ()
+
+    def share(self) -> None:
+        """Have all free slots work on what waits, which was left to few of them because it was to be quick."""
+        with self._changed:
+            self._wake(len(self._leased))
 
     @property
     def wanted(self) -> Want:
@@ -123,7 +129,7 @@ class HandlerPool:
             ]
             for thread, one in late:
                 self._give_up(thread, one)
-            self._start_missing()
+            self._wake(len(self._leased))
         self._working.abandon(thread for thread, _ in late)
         return [one for _, one in late]
 
@@ -179,13 +185,18 @@ class HandlerPool:
         self._threads.discard(thread)
         self._working.end(thread)
 
-    def _start_missing(self) -> None:
-        """Start threads for what waits, where none is idle and a slot is free; under the lock."""
-        for _ in range(min(len(self._leased) - self._idle, self._slots - len(self._threads))):
+    def _wake(self, threads: int) -> bool:
+        """Have so many threads look for work, new ones where too few are idle and slots are free; under the lock.
+
+        Return whether those are all for which something waits.
+        """
+        self._changed.notify(threads)
+        for _ in range(min(threads - self._idle, self._slots - len(self._threads))):
             # A daemon, because a handler that never returns must not keep the program from ending.
             thread = self._working.threads.thread(self._work, f"bequest-{self._name}", is_daemon=True)
             thread.start()
             self._threads.add(thread)
+        return threads >= min(len(self._leased), self._slots)
 
     def _work(self) -> None:
         thread = self._working.threads.current()

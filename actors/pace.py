@@ -8,6 +8,7 @@ from __future__ import annotations
 QUICK_S = 0.001  # jobs of a kind that take less on average are leased ahead
 BATCH_S = 0.064  # of work, done one after another, is reported together
 MOST = 256  # jobs of it
+SHARE_S = 0.005  # of work is one thread's: another one would wait as long for the interpreter
 WEIGHT = 0.1  # of the newest duration in the average
 
 
@@ -16,7 +17,6 @@ class Pace:
 
     def __init__(self) -> None:
         self._means: dict[str, float] = {}  # seconds by kind
-        self._slowest = QUICK_S  # of them
         self.batch = int(BATCH_S / QUICK_S)  # how many quick jobs are reported together
 
     def note(self, kind: str, took_s: float) -> None:
@@ -30,8 +30,15 @@ class Pace:
 
     def look(self) -> int:
         """Return how many jobs to lease beyond the slots: a batch to run and one to report; none if one is slow."""
-        slowest = max(self._means.values(), default=QUICK_S)
-        if slowest >= QUICK_S:
+        if self._slowest >= QUICK_S:
             return 0
-        self.batch = min(MOST, int(BATCH_S / max(slowest, BATCH_S / MOST)))
+        self.batch = int(BATCH_S / max(self._slowest, BATCH_S / MOST))
         return 2 * self.batch
+
+    def threads(self, jobs: int) -> int:
+        """Return among how many threads to share *jobs* that wait: among as many where one may be slow."""
+        return min(jobs, 1 + int(jobs * self._slowest / SHARE_S)) if self._slowest < QUICK_S else jobs
+
+    @property
+    def _slowest(self) -> float:
+        return max(self._means.values(), default=QUICK_S)

@@ -307,3 +307,27 @@ def test_what_could_not_be_reported_is_kept_in_order(clock: ManualClock) -> None
     assert rig.pool.take_done() == (first, second)
     assert rig.pool.take_done() == ()
     rig.pool.stop()
+
+
+def test_quick_jobs_wait_for_a_slow_one_among_them_only_until_they_are_shared(clock: ManualClock) -> None:
+    """They are left to one thread; when that does not come to their end soon, all slots work on them."""
+    signals = Signals()
+
+    def run(lease: Lease, _: JobContext) -> None:
+        if lease.job_id == 1:
+            signals.say("slow")
+            signals.wait("go")
+
+    rig = PoolRig(clock, 2, run)
+    rig.pool.add((lease(0),))
+    rig.wait_for_report()
+    rig.pool.add(tuple(lease(number) for number in range(1, 4)))
+    signals.wait("slow")
+    assert rig.woken == [KEPT_S]
+
+    rig.pool.share()
+
+    assert rig.wait_for_report()[0] == [2, 3]
+    signals.say("go")
+    rig.wait_for_report()
+    rig.pool.stop()

@@ -49,3 +49,12 @@ def test_pace_follows_what_changes() -> None:
         pace.note("quick", 0.1)
 
     assert pace.look() == 0
+
+
+def test_quick_jobs_are_shared_among_few_threads() -> None:
+    """Threads take turns with the interpreter, so a moment's work is for one; what may be slow is for all."""
+    assert paced(quick=0.000_01).threads(256) == 1
+    assert 1 < paced(quick=0.000_9).threads(64) < 64
+    assert paced(quick=0.0, slow=QUICK_S).threads(64) == 64
+    assert Pace().threads(3) == 3
+    assert paced(quick=0.0).threads(0) == 0
