@@ -22,6 +22,7 @@ class LeavingWatch:
 
     def __init__(self, session: CDPSession) -> None:
         self.documents = 0  # since ``begin``
+        self.stopped = asyncio.Event()  # set while the document that was asked for loads no more
         self._session = session
         self._main_frame = ""
         self._signs: set[str] = set()
@@ -30,7 +31,7 @@ class LeavingWatch:
         session.on("Page.frameClearedScheduledNavigation", lambda event: self._drop(event, SCHEDULED))
         session.on("Page.frameRequestedNavigation", lambda event: self._add(event, REQUESTED))
         session.on("Page.frameStartedNavigating", self._on_started)
-        session.on("Page.frameStoppedLoading", lambda event: self._drop(event, STARTED))
+        session.on("Page.frameStoppedLoading", self._on_stopped)
         session.on("Page.frameNavigated", self._on_navigated)
 
     async def enable(self) -> None:
@@ -40,6 +41,7 @@ class LeavingWatch:
     def begin(self) -> None:
         """Forget what was; the tab is led to another URL."""
         self.documents = 0
+        self.stopped.clear()
         self._signs.clear()
         self._settled.set()
 
@@ -64,6 +66,13 @@ class LeavingWatch:
     def _on_started(self, event: Event) -> None:
         self._add(event, STARTED)
         self._drop(event, REQUESTED)
+        if event["frameId"] == self._main_frame:
+            self.stopped.clear()
+
+    def _on_stopped(self, event: Event) -> None:
+        self._drop(event, STARTED)
+        if event["frameId"] == self._main_frame and self.documents:
+            self.stopped.set()
 
     def _on_navigated(self, event: Event) -> None:
         frame = event["frame"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -63,16 +62,10 @@ from bequest.engine.records import Completion, JobError, LeaseRef, LogEntry, New
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
+pytest_plugins = ["manager_fixtures"]
 PAGE = CreateJob(job=NewJob(kind="page", max_attempts=2))
 PARENT = CreateJob(job=NewJob(kind="crawl", state=State.WAITING))
 WIKI = Definition.crawl("wiki", start_urls=["https://wiki.example/"])
-
-
-@pytest.fixture
-def rig(store: Store) -> Iterator[ManagerRig]:
-    """Give a manager."""
-    with ManagerRig(store) as started:
-        yield started
 
 
 def all_requests() -> list[type[Request]]:
