@@ -9,7 +9,7 @@ if sys.platform not in ("linux", "darwin"):
 from .actors.event_hub import Subscription
 from .actors.flow_messages import Child, child
 from .actors.handles import Credentials, Run
-from .actors.health import EngineState, Health
+from .actors.health import DiskFault, EngineState, Health
 from .actors.job_context import JobContext
 from .actors.job_handle import JobHandle
 from .actors.kinds import Kind
@@ -138,6 +138,7 @@ __all__ = [
     "DefinitionError",
     "Discard",
     "DiskError",
+    "DiskFault",
     "Engine",
     "EngineError",
     "EngineFailedError",

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pykka
 
 from ..engine.errors import BequestError, EngineFailedError, EngineStoppedError, ForkError
-from .asking import ALIVE_CHECK_S, Ask, NotifyingReply, Reply
+from .asking import ALIVE_CHECK_S, Ask, FutureReply, Reply
 from .given import check_timeout
 from .threads import OS_THREADS, Threads
 
@@ -80,21 +80,7 @@ class Address:
 
         Who cancels it waits no longer; what was asked is done all the same. Return who was asked.
         """
-
-        def settle(reply: NotifyingReply) -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(read(reply.get(timeout=0)))
-            except BaseException as error:  # noqa: BLE001 - it is the future's
-                future.set_exception(error)
-
-        def give_up(settled: Future[T]) -> None:
-            reply.is_given_up = settled.cancelled()
-
-        reply = NotifyingReply(settle)
-        Future.add_done_callback(future, give_up)
-        return self._send(Ask(message, reply))
+        return self._send(Ask(message, FutureReply(future, read)))
 
     async def ask_async(self, message: Any) -> Any:
         """Send *message* and return the answer, without blocking the running asyncio loop.

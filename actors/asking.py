@@ -10,13 +10,15 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pykka
 
 from ..engine.errors import DeadlineError, EngineStoppedError
 
+T = TypeVar("T")
 ALIVE_CHECK_S = 1.0
 
 
@@ -89,22 +91,35 @@ class Reply(pykka.Future[Any]):
         self._unset.release()
 
 
-class NotifyingReply(Reply):
-    """A reply that says when it is set, on the thread that sets it."""
+class FutureReply(pykka.Future[Any]):
+    """A reply that goes into *future*, by what *read* makes of the answer, on the thread that answers.
 
-    def __init__(self, when_set: Callable[[NotifyingReply], None]) -> None:
+    Who cancels the future waits no longer; what was asked is done all the same.
+    """
+
+    def __init__(self, future: Future[T], read: Callable[[Any], T]) -> None:
         super().__init__()
-        self._when_set = when_set
+        self._future: Future[Any] = future
+        self._read = read
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._future.cancelled()
 
     def set(self, value: Any = None) -> None:
-        """Set the answer."""
-        super().set(value)
-        self._when_set(self)
+        """Set the future to what is read of *value*."""
+        if self._future.set_running_or_notify_cancel():
+            try:
+                self._future.set_result(self._read(value))
+            except BaseException as error:  # noqa: BLE001 - it is the future's
+                self._future.set_exception(error)
 
     def set_exception(self, exc_info: Any = None) -> None:
-        """Set the error that the answer is."""
-        super().set_exception(exc_info)
-        self._when_set(self)
+        """Set the error that the answer is, from the triple that pykka takes."""
+        _, error, _ = exc_info or sys.exc_info()
+        if self._future.set_running_or_notify_cancel():
+            self._future.set_exception(error)
 
 
 def wait_for(reply: Reply, ref: pykka.ActorRef[Any], *, asked: str, timeout_s: float) -> Any:

@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from ..engine.clock import Clock
@@ -147,6 +148,8 @@ def result_of(kind: Kind[Any, Any], lease: Lease, result: Any) -> Json:
     """Return a result as plain JSON values, of the type that the kind promises where this is its last step."""
     is_last = kind.own_step is None or lease.own_step is OwnStep.RELEASED
     type_ = kind.result_type if is_last else Any
+    if result is None and type_ in (Any, NoneType):
+        return None
     return as_json(result, type_, asked=f"result of job {lease.job_id}")
 
 

@@ -20,6 +20,7 @@ class LeavingWatch:
 
     def __init__(self, events: TabEvents) -> None:
         self.documents = 0  # since ``begin``
+        self.stopped = asyncio.Event()  # set while the document that was asked for loads no more
         self._main_frame = ""
         self._signs: set[str] = set()
         self._settled = asyncio.Event()
@@ -27,12 +28,13 @@ class LeavingWatch:
         events.on("Page.frameClearedScheduledNavigation", lambda event: self._drop(event, SCHEDULED))
         events.on("Page.frameRequestedNavigation", lambda event: self._add(event, REQUESTED))
         events.on("Page.frameStartedNavigating", self._on_started)
-        events.on("Page.frameStoppedLoading", lambda event: self._drop(event, STARTED))
+        events.on("Page.frameStoppedLoading", self._on_stopped)
         events.on("Page.frameNavigated", self._on_navigated)
 
     def begin(self) -> None:
         """Forget what was; the tab is led to another URL."""
         self.documents = 0
+        self.stopped.clear()
         self._signs.clear()
         self._settled.set()
 
@@ -57,6 +59,13 @@ class LeavingWatch:
     def _on_started(self, event: Event) -> None:
         self._add(event, STARTED)
         self._drop(event, REQUESTED)
+        if event["frameId"] == self._main_frame:
+            self.stopped.clear()
+
+    def _on_stopped(self, event: Event) -> None:
+        self._drop(event, STARTED)
+        if event["frameId"] == self._main_frame and self.documents:
+            self.stopped.set()
 
     def _on_navigated(self, event: Event) -> None:
         frame = event["frame"]

@@ -30,6 +30,7 @@ from .browser_size import SizeWatch
 MAX_NAVIGATIONS = 50  # of one tab, then its renderer has grown
 MAX_HTML_CHARACTERS = 20_000_000
 LOAD_GRACE_S = 3.0  # for what is still loading when the document is complete
+STOP_GRACE_S = 1.0  # for the news that a document is parsed, which come apart from that of its end
 CRASH_TIMEOUT_S = 1.0
 CLOSE_TIMEOUT_S = 3.0
 READ_ATTEMPTS = 4  # a page that leads on takes the document away under the reader
@@ -148,7 +149,7 @@ class Tab:
         self._watch.begin()
         self._size.begin()
         try:
-            response = await self._page.goto(url, wait_until="domcontentloaded", timeout=(timeout_s + 1) * 1000)
+            response = await self._go(url, timeout_s)
         except PlaywrightTimeoutError:
             raise
         except Error as error:
@@ -159,6 +160,32 @@ class Tab:
             raise page_error("not_html", url)
         reading = await self._read()
         return await self._check(url, response, reading, why_refused)
+
+    async def _go(self, url: str, timeout_s: float) -> Response | None:
+        """Navigate until the document is parsed; return the answer, or None where Chromium stopped in the middle of it.
+
+        It does when a script leads on meanwhile to what turns out to be no document: a download, a 204, a mail address.
+        """
+        going = asyncio.ensure_future(
+            self._page.goto(url, wait_until="domcontentloaded", timeout=(timeout_s + 1) * 1000)
+        )
+        stopping = asyncio.ensure_future(self._watch.stopped.wait())
+        try:
+            await asyncio.wait({going, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                await asyncio.wait({going}, timeout=STOP_GRACE_S)
+            if not going.done() and await self._is_complete():
+                self.is_spent = True  # Playwright waits on
+                return None
+            return await going
+        finally:
+            going.cancel()
+            stopping.cancel()
+
+    async def _is_complete(self) -> bool:
+        with contextlib.suppress(Error):  # it may be on its way to another document after all
+            return bool(await self._page.evaluate("document.readyState === 'complete'"))
+        return False
 
     async def _read(self) -> Reading:
         """Return what is there once no other document is on its way, or after some seconds of that."""

@@ -14,13 +14,11 @@ from ..engine.clock import Clock
 from ..engine.records import Completion, Lease
 from .dispatch import Want
 from .job_context import JobContext
+from .pace import Pace
 from .threads import Thread
 from .working import Working
 
-BATCH = 64
-QUICK_S = 0.001  # jobs of a kind that take less on average are leased ahead
-KEPT_S = 0.1  # and what has ended is reported after so long at the latest, whatever the next one takes
-WEIGHT = 0.1  # of the newest duration in that average
+KEPT_S = 0.1  # what has ended is reported after so long at the latest, whatever the next job takes
 LOST_S = 30.0  # a handler that was told that its job is lost has so long to return; then its slot is taken from it
 LEAVE_S = 1.0  # and so long when the engine stops
 
@@ -35,6 +33,7 @@ class Running:
         self.lease = lease
         self.context = context
         self.began = began
+        self.timeout_s = timeout_s
         self.deadline = None if timeout_s is None else began + timeout_s  # monotonic
         self.is_given_up = False
         self.was_lost = False  # before it was given up
@@ -72,7 +71,7 @@ class HandlerPool:
         self._leased: deque[Lease] = deque()
         self._running: dict[Thread, Running] = {}
         self._done: list[Completion] = []
-        self._means: dict[str, float] = {}  # seconds by kind
+        self._pace = Pace()
         self._threads: set[Thread] = set()  # all that were not given up; each begins when it is needed
         self._idle = 0  # of them, how many wait
         self._is_drained = False
@@ -85,9 +84,15 @@ class HandlerPool:
             if self._is_drained:
                 return leases
             self._leased.extend(leases)
-            self._changed.notify(len(leases))
-            self._start_missing()
-            return ()
+            is_shared = self._wake(self._pace.threads(len(self._leased)))
+        if not is_shared:
+            self._wake_in(KEPT_S)  # for what was quick so far may be slow now
+        return ()
+
+    def share(self) -> None:
+        """Have all free slots work on what waits, which was left to few of them because it was to be quick."""
+        with self._changed:
+            self._wake(len(self._leased))
 
     @property
     def wanted(self) -> Want:
@@ -124,7 +129,7 @@ class HandlerPool:
             ]
             for thread, one in late:
                 self._give_up(thread, one)
-            self._start_missing()
+            self._wake(len(self._leased))
         self._working.abandon(thread for thread, _ in late)
         return [one for _, one in late]
 
@@ -180,31 +185,28 @@ class HandlerPool:
         self._threads.discard(thread)
         self._working.end(thread)
 
-    def _start_missing(self) -> None:
-        """Start threads for what waits, where none is idle and a slot is free; under the lock."""
-        for _ in range(min(len(self._leased) - self._idle, self._slots - len(self._threads))):
+    def _wake(self, threads: int) -> bool:
+        """Have so many threads look for work, new ones where too few are idle and slots are free; under the lock.
+
+        Return whether those are all for which something waits.
+        """
+        self._changed.notify(threads)
+        for _ in range(min(threads - self._idle, self._slots - len(self._threads))):
             # A daemon, because a handler that never returns must not keep the program from ending.
             thread = self._working.threads.thread(self._work, f"bequest-{self._name}", is_daemon=True)
             thread.start()
             self._threads.add(thread)
+        return threads >= min(len(self._leased), self._slots)
 
     def _work(self) -> None:
         thread = self._working.threads.current()
-        while (one := self._next(thread)) is not None:
+        one = self._wait_for_first(thread)
+        while one is not None:
             completion = self._run(one.lease, one.context)
-            with self._changed:
-                if one.is_given_up:
-                    return
-                self._note(thread, one, completion)
-                report = self._to_report()
-                is_first_kept = report is None and len(self._done) == 1
-            if report is not None:
-                self._report(*report)
-            elif is_first_kept:
-                self._wake_in(KEPT_S)
-            self._working.end(thread)
+            one = self._after(thread, one, completion)
 
-    def _next(self, thread: Thread) -> Running | None:
+    def _wait_for_first(self, thread: Thread) -> Running | None:
+        """Return what to run once there is something, or None to end."""
         with self._changed:
             while not self._leased and not self._is_drained:
                 self._idle += 1
@@ -212,36 +214,53 @@ class HandlerPool:
                 self._idle -= 1
             if self._is_drained:
                 return None
-            lease = self._leased.popleft()
-            timeout_s = self._timeout_of(lease)
-            one = Running(lease, self._context_of(lease), self._clock.monotonic(), timeout_s)
-            self._running[thread] = one
             self._working.begin(thread)
-        if timeout_s is not None:
-            self._wake_in(timeout_s)
+            one = self._begin_next(thread)
+        self._wake_when_over(one)
         return one
 
-    def _note(self, thread: Thread, one: Running, completion: Completion) -> None:
-        del self._running[thread]
-        took = self._clock.monotonic() - one.began
-        mean = self._means.get(one.lease.kind)
-        self._means[one.lease.kind] = took if mean is None else mean + WEIGHT * (took - mean)
-        self._done.append(completion)
+    def _after(self, thread: Thread, one: Running, completion: Completion) -> Running | None:
+        """Note how *one* has ended; return what to run next.
 
-    def _to_report(self) -> tuple[tuple[Completion, ...], Want] | None:
-        """Return what to report now, or None to go on first with another quick job."""
-        is_more_at_once = bool(self._leased) and self._is_quick(self._leased[0].kind)
-        if is_more_at_once and len(self._done) < BATCH:
-            return None
-        done, self._done = tuple(self._done), []
-        return done, self._wanted()
+        That is another quick job at once, or what there is after all that has ended is reported.
+        """
+        following: Running | None = None
+        report: tuple[tuple[Completion, ...], Want] | None = None
+        with self._changed:
+            if one.is_given_up:
+                return None
+            del self._running[thread]
+            self._pace.note(one.lease.kind, self._clock.monotonic() - one.began)
+            self._done.append(completion)
+            is_first_kept = len(self._done) == 1
+            if self._leased and self._pace.is_quick(self._leased[0].kind) and len(self._done) < self._pace.batch:
+                following = self._begin_next(thread)
+            else:
+                done, self._done = tuple(self._done), []
+                report = done, self._wanted()
+        if report is not None:
+            self._report(*report)
+            self._working.end(thread)
+            return self._wait_for_first(thread)
+        if is_first_kept:
+            self._wake_in(KEPT_S)
+        if following is not None:
+            self._wake_when_over(following)
+        return following
+
+    def _begin_next(self, thread: Thread) -> Running:
+        """Take what was leased first; under the lock."""
+        lease = self._leased.popleft()
+        one = Running(lease, self._context_of(lease), self._clock.monotonic(), self._timeout_of(lease))
+        self._running[thread] = one
+        return one
+
+    def _wake_when_over(self, one: Running) -> None:
+        if one.timeout_s is not None:
+            self._wake_in(one.timeout_s)
 
     def _wanted(self) -> Want:
         if self._is_drained:
             return Want(0, self._taken)
         free = self._slots - len(self._running)
-        ahead = BATCH if self._means and all(map(self._is_quick, self._means)) else 0
-        return Want(max(0, free + ahead - len(self._leased)), self._taken)
-
-    def _is_quick(self, kind: str) -> bool:
-        return self._means.get(kind, QUICK_S) < QUICK_S
+        return Want(max(0, free + self._pace.look() - len(self._leased)), self._taken)

@@ -17,6 +17,13 @@ class EngineState(enum.StrEnum):
     FAILED = "failed"  # a part of it kept dying; cause says why
 
 
+class DiskFault(Record, frozen=True, kw_only=True):
+    """That the database cannot be written."""
+
+    since: float  # in seconds since the epoch, when the first write failed that none has succeeded after
+    cause: str  # of the last one
+
+
 class Health(Record, frozen=True, kw_only=True):
     """What an engine says of itself."""
 
@@ -25,6 +32,7 @@ class Health(Record, frozen=True, kw_only=True):
     restarts: int = 0
     abandoned: int = 0  # threads whose handlers were given up and have not returned
     wal_bytes: int | None = None  # of the write-ahead log, while it is over its bound because somebody reads on and on
+    disk_fault: DiskFault | None = None  # from a write that failed until one succeeds
     backup: BackupProgress | None = None  # of the one that is under way
 
 

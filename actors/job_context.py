@@ -32,6 +32,7 @@ from .messages import (
     UpdateJobProgress,
 )
 from .query_messages import ListJobs
+from .threads import Event
 
 R = TypeVar("R")
 CHILDREN_A_TIME = 1000
@@ -52,14 +53,15 @@ class JobContext:
         self._lease_s = lease_s
         self._manager = manager
         self._clock = clock
-        self._lost = manager.threads.event()
+        self._is_lost = False
+        self._lost: Event | None = None  # made by who waits for it: most jobs never do
         self._when_lost: Callable[[bool], None] | None = None
         self._ending = threading.Lock()  # held while the handler is told, so that nobody is who comes after it
 
     @property
     def cancelled(self) -> bool:
         """Whether the job was cancelled, timed out or passed to somebody else: what it does counts no more."""
-        return self._lost.is_set()
+        return self._is_lost
 
     def check(self) -> None:
         """Raise ``JobCancelledError`` if the job is ``cancelled``."""
@@ -69,14 +71,15 @@ class JobContext:
     def wait(self, seconds: float) -> None:
         """Wait so long, or until the job is cancelled; raises ``JobCancelledError`` then."""
         check_timeout(seconds)
-        self._lost.wait(seconds)
+        self._losing().wait(seconds)
         self.check()
 
     def heartbeat(self) -> None:
         """Let the lease last anew; raises ``JobCancelledError`` if it is lost. The engine renews it by itself too."""
         lost: list[int] = self._manager.ask(RenewLeases(leases=(self.ref,), lease_s=self._lease_s))
         if lost:
-            self._lost.set()
+            with self._ending:
+                self._note_lost()
         self.check()
 
     def progress(self, done: int, total: int | None = None, message: str = "") -> None:
@@ -172,7 +175,7 @@ class JobContext:
     def lose(self, *, is_given_up: bool = False) -> None:
         """Note that the lease is lost, or even that nobody waits for the handler any more; for the engine."""
         with self._ending:
-            self._lost.set()
+            self._note_lost()
             if self._when_lost is not None:
                 self._when_lost(is_given_up)
 
@@ -182,6 +185,20 @@ class JobContext:
             self._when_lost = act
             if act is not None and self.cancelled:
                 act(False)
+
+    def _losing(self) -> Event:
+        """Return the event of it being lost."""
+        with self._ending:
+            if self._lost is None:
+                self._lost = self._manager.threads.event()
+                if self._is_lost:
+                    self._lost.set()
+            return self._lost
+
+    def _note_lost(self) -> None:
+        self._is_lost = True
+        if self._lost is not None:
+            self._lost.set()
 
     @property
     def ref(self) -> LeaseRef:

@@ -23,7 +23,7 @@ from .flow_messages import Child, CreateFlow, checked_children
 from .given import check_filter, check_job_options, check_kind_options, check_place, checked_id
 from .job_handle import JobHandle
 from .kinds import Handler, Kind, Kinds, RunIn, Terms, fields_of
-from .messages import CreateJob, CreateJobs
+from .messages import CreateAlike, CreateJob
 from .query_messages import ListJobs
 from .standing_messages import AwaitIdle
 
@@ -145,9 +145,10 @@ class JobInterface:
             raise InvalidJobError("one key for many jobs names one job; enqueue them one by one, each with its key")
         if not isinstance(configs, Iterable):
             raise InvalidJobError(f"asked for many jobs, found a {type(configs).__name__} of configs; give a list")
-        jobs = tuple(self._new_job(kind, config, options) for config in configs)
-        created: list[Created] = self.manager.ask(CreateJobs(jobs=jobs))
-        return [self._handle(kind, one.job_id) for one in created]
+        known = self._kinds.of(kind)
+        job = known.bare_job(**checked(options, self._clock.now()))
+        ids: range = self.manager.ask(CreateAlike(job=job, configs=tuple(map(known.checked, configs))))
+        return [JobHandle(job_id, self.manager, self._reader, result_type=known.result_type) for job_id in ids]
 
     def find_job(self, job_id: int) -> JobHandle[Any]:
         """Return the handle of a job by its id."""
@@ -239,6 +240,8 @@ class JobInterface:
 
 def checked(options: JobOptions, now: float) -> dict[str, Any]:
     """Return *options* as fields of a ``NewJob``; raises ``InvalidJobError``."""
+    if not options:
+        return {}
     fields: dict[str, Any] = dict(options)
     delay_s = fields.pop("delay_s", None)
     if delay_s is not None:

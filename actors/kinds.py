@@ -61,6 +61,12 @@ class Kind(Generic[C, R]):
         self.name = name
         self.terms = terms
         self.handler = handler
+        self._defaults: dict[str, Any] = {  # of its jobs
+            "queue": terms.queue,
+            "max_attempts": terms.retry.max_attempts,
+            "max_child_failures": terms.max_child_failures,
+            "timeout_s": terms.timeout_s,
+        }
         self.own_step: Handler | None = None
         self.config_type, self.result_type = types_of(handler, name)
         self.steps: tuple[Step, ...] = (step_of(handler),)  # and then its own step, where it has one
@@ -85,17 +91,11 @@ class Kind(Generic[C, R]):
 
         Raises ``InvalidJobError`` naming the option, or the field of *config*, that is wrong.
         """
-        return NewJob(
-            kind=self.name,
-            config=self.checked(config),
-            **{
-                "queue": self.terms.queue,
-                "max_attempts": self.terms.retry.max_attempts,
-                "max_child_failures": self.terms.max_child_failures,
-                "timeout_s": self.terms.timeout_s,
-                **fields_of(options),
-            },
-        )
+        return NewJob(kind=self.name, config=self.checked(config), **self._fields(options))
+
+    def bare_job(self, **options: Any) -> NewJob:
+        """Return what jobs of this kind have in common, whatever their configs; raises ``InvalidJobError``."""
+        return NewJob(kind=self.name, **self._fields(options))
 
     def checked(self, config: Any) -> Json:
         """Return *config* as plain JSON values; raises ``InvalidJobError`` unless it is of the handler's type."""
@@ -104,6 +104,9 @@ class Kind(Generic[C, R]):
                 raise InvalidJobError(f"kind {self.name!r} takes no config, found a {type(config).__name__}")
             return {}
         return as_json(config, self.config_type, asked=f"config of a {self.name!r} job")
+
+    def _fields(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {**self._defaults, **fields_of(options)} if options else self._defaults
 
     def read_result(self, result: Json) -> R:
         """Return what a job of this kind returned from plain JSON values."""

@@ -58,10 +58,10 @@ class ManagerActor(SupervisedActor):
 
     After a commit *wake_at* is called with the earliest time that something falls due, and *on_ripe* with the
     parents for which something is to be done, *on_lost* with running jobs that were taken from their workers, and
-    *publish* with what has happened, and when.
+    *publish* with what has happened, and when. *trouble* outlives the manager.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two by name
         self,
         overseer: Overseer,
         store: Store,
@@ -70,6 +70,7 @@ class ManagerActor(SupervisedActor):
         on_ripe: Callable[[Ripe], None],
         on_lost: Callable[[frozenset[int]], None] = lambda _: None,
         publish: Callable[[Sequence[Move | Notice], float], None] = lambda _facts, _at: None,
+        trouble: Trouble | None = None,
     ) -> None:
         super().__init__(overseer)
         self._store = store
@@ -84,7 +85,7 @@ class ManagerActor(SupervisedActor):
         self._assigned_in_vain: frozenset[int] = frozenset()  # and cancelled in the same group
         self._is_in_doubt = False  # a commit failed, and since then none has succeeded
         self._is_behind = False  # what fell due is still to be done
-        self._trouble = Trouble()
+        self._trouble = trouble or Trouble()
         self._was_wal_over = False
 
     def receive(self, message: object) -> None:
@@ -225,9 +226,16 @@ class ManagerActor(SupervisedActor):
             self._put_off += given_back(settlements)
             raise
         self._parked, self._ripe, self._is_in_doubt = still_parked, ripe, False
-        if has_written:
-            self._trouble.is_over(self._store.now)
+        self._judge_disk(settlements, has_written=has_written)
         return [settlement for settlement in settlements if settlement.result is not PARKED]
+
+    def _judge_disk(self, settlements: Sequence[Settlement], *, has_written: bool) -> None:
+        """Note what the disk did to a group that was written: all of it is, or some message alone found no room."""
+        fault = next((one.error for one in settlements if isinstance(one.error, DiskError)), None)
+        if fault is not None:
+            self._trouble.note(fault, self._store.now, messages=1)
+        elif has_written:
+            self._trouble.is_over(self._store.now)
 
     def _lost_again(self, settlements: Sequence[Settlement]) -> frozenset[int]:
         """Return the jobs that were assigned in this group and lost after that."""
@@ -317,7 +325,6 @@ class ManagerActor(SupervisedActor):
 
     def _tell(self, message: Request, result: Any, error: BequestError | None) -> None:
         if isinstance(error, DiskError | CommitInDoubtError):
-            self._trouble.note(error, self._store.now, messages=1)
             if message.is_repeatable:
                 self._do_later(message)  # as it is, for that is no fault of its own
             self._is_behind = self._is_behind or isinstance(message, FallDue)

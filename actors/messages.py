@@ -84,14 +84,15 @@ class CreateJob(Request, frozen=True, kw_only=True):
         return msgspec.structs.replace(self.job, definition_id=store.definitions.save(self.definition).id)
 
 
-class CreateJobs(Request, frozen=True, kw_only=True):
-    """Make many jobs without a parent, all or none (I12); reply a list of ``Created``."""
+class CreateAlike(Request, frozen=True, kw_only=True):
+    """Make many jobs that differ in their configs alone, all or none (I12); reply the range of their ids."""
 
-    jobs: tuple[NewJob, ...]
+    job: NewJob
+    configs: tuple[Json, ...]
 
-    def apply(self, store: Store) -> list[Created]:
+    def apply(self, store: Store) -> range:
         """Make them."""
-        return store.jobs.create(self.jobs)
+        return store.jobs.create_alike(self.job, self.configs)
 
 
 class SpawnChildren(Request, frozen=True, kw_only=True):
@@ -144,6 +145,7 @@ class UpdateJobConfig(Request, frozen=True, kw_only=True):
 class UpdateJobMetadata(Request, frozen=True, kw_only=True):
     """Merge keys into a job's metadata; acknowledged means that every child reads them from now on (I6, I7)."""
 
+    is_coalesced: ClassVar[bool] = True
     job_id: int
     metadata: dict[str, Json]
     token: int | None = None  # of the lease, where its holder asks
@@ -151,6 +153,12 @@ class UpdateJobMetadata(Request, frozen=True, kw_only=True):
     def apply(self, store: Store) -> None:
         """Merge them."""
         store.jobs.update_metadata(self.job_id, self.metadata, token=self.token)
+
+    @classmethod
+    def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[None]:
+        """Merge all, and write each job once."""
+        store.jobs.merge_metadata([(one.job_id, one.metadata, one.token) for one in messages])
+        return [None] * len(messages)
 
 
 class IncrementJobMetadata(Request, frozen=True, kw_only=True):
@@ -189,11 +197,17 @@ class GetRunStatus(Request, frozen=True, kw_only=True):
 class GetParentMetadata(Request, frozen=True, kw_only=True):
     """Reply the ``Inheritance`` that a child of that parent has."""
 
+    is_coalesced: ClassVar[bool] = True
     parent_id: int
 
     def apply(self, store: Store) -> Inheritance:
         """Read it."""
         return store.parents.inheritance(self.parent_id)
+
+    @classmethod
+    def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[Inheritance]:
+        """Read each parent once, and make a record of its own for each who asks."""
+        return store.parents.inheritances([one.parent_id for one in messages])
 
 
 class ListOpenRuns(Request, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from ..engine.errors import InvalidJobError, JobCancelledError
 from ..engine.json_values import decode_json
 from ..engine.records import Job, Json, NewJob, OnFailure, State
 from .forks import end_fork
+from .handler_signals import leave_to_program
 from .job_interface import JobOptions, checked
 from .job_words import on_failure_of
 from .kinds import Handler, Kind, types_of
@@ -133,8 +134,7 @@ class RemoteContext:
 
 def main(descriptor: int) -> None:
     """Serve the parent over the socket *descriptor* until it closes."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # these are for the program, which then stops us; a handler of
-        signal.signal(number, lambda *_: None)  # ours and not SIG_IGN, which what a job starts would inherit
+    leave_to_program()
     threading.Thread(target=die_with_parent, args=(descriptor,), daemon=True).start()
     connection = Connection(descriptor)
     try:

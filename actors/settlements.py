@@ -9,7 +9,7 @@ import pykka
 
 from ..engine.errors import BequestError
 from ..engine.records import LeaseRef
-from .asking import Reply
+from .asking import FutureReply, Reply
 from .messages import ReleaseLeases, Request
 from .standing_messages import PARKED, Assigned, Standing
 
@@ -71,7 +71,7 @@ def is_given_up(entry: Entry) -> bool:
     """Whether nobody waits for it any more."""
     if entry.reply is None:
         return isinstance(entry.message, Standing) and entry.message.is_given_up
-    return isinstance(entry.reply, Reply) and entry.reply.is_given_up
+    return isinstance(entry.reply, Reply | FutureReply) and entry.reply.is_given_up
 
 
 def is_superseded(parked: Entry, entries: Sequence[Entry]) -> bool:

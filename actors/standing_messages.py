@@ -7,6 +7,7 @@ a group made a change that concerns it.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -72,9 +73,11 @@ class Assigned(Record, frozen=True, kw_only=True):
 class WantJobs(Standing, frozen=True, kw_only=True):
     """Tell the manager that a worker is free, with what it has just done; it is told ``Assigned`` once there is work.
 
-    The worker holds no future while it is parked. Work that comes in a group is assigned in that same group.
+    The worker holds no future while it is parked. Work that comes in a group is assigned in that same group. Of what
+    the threads of one worker want there the most is given, for all count the same free slots.
     """
 
+    is_coalesced: ClassVar[bool] = True
     is_repeatable: ClassVar[bool] = True
     worker: pykka.ActorRef[Any]
     queue: str
@@ -87,8 +90,19 @@ class WantJobs(Standing, frozen=True, kw_only=True):
 
     def apply(self, store: Store) -> Assigned | Parked:
         """End what was done and claim what is due, less what is on its way to the worker."""
-        if self.completions:
-            store.completions.complete(self.completions)
+        return self.apply_all(store, [self])[0]
+
+    @classmethod
+    def apply_all(cls, store: Store, messages: Sequence[Any]) -> list[Assigned | Parked]:
+        """End what was done in one go, and claim for each worker once."""
+        own: Sequence[WantJobs] = messages
+        done = [completion for message in own for completion in message.completions]
+        if done:
+            store.completions.complete(done)
+        needless = needless_of(own) if len(own) > 1 else ()
+        return [NOTHING if place in needless else message._claim(store) for place, message in enumerate(own)]
+
+    def _claim(self, store: Store) -> Assigned | Parked:
         limit, dispatch = self.limit, self.dispatch
         if dispatch is not None:
             limit = dispatch.missing(Want(limit, self.taken), store.rollbacks)
@@ -120,7 +134,9 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         return isinstance(parked, WantJobs) and parked.worker == self.worker and parked.taken <= self.taken
 
     def deliver(self, result: Assigned) -> None:
-        """Tell the worker; raises pykka's ``ActorDeadError`` when it has ended."""
+        """Tell the worker, unless another message does; raises pykka's ``ActorDeadError`` when it has ended."""
+        if not result.leases:
+            return
         self.worker.tell(result)
         if self.dispatch is not None:
             self.dispatch.send(len(result.leases))
@@ -129,6 +145,26 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         """Let the worker ask again, of the manager that comes after this one."""
         with suppress(pykka.ActorDeadError):
             self.worker.tell(Assigned(leases=()))
+
+
+NOTHING = Assigned(leases=())  # the result of a message in whose place another one is answered
+
+
+def needless_of(wants: Sequence[WantJobs]) -> set[int]:
+    """Return the places of those *wants* that are part of another one of the same worker for the same kinds."""
+    needless: set[int] = set()
+    most: dict[Dispatch, int] = {}  # the place of that which wants the most so far
+    for place, want in enumerate(wants):
+        if want.dispatch is None:
+            continue
+        other = most.get(want.dispatch)
+        if other is not None and wants[other].terms == want.terms:
+            is_less = want.limit + want.taken < wants[other].limit + wants[other].taken
+            needless.add(place if is_less else other)
+            if is_less:
+                continue
+        most[want.dispatch] = place
+    return needless
 
 
 def bare_failure(completion: Completion, error: BequestError) -> Completion:

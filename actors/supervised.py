@@ -8,6 +8,7 @@ supervisor, refuses what comes after, and stops.
 from __future__ import annotations
 
 import logging
+import queue
 from typing import Any, Protocol
 
 import pykka
@@ -43,6 +44,11 @@ class SupervisedActor(pykka.ThreadingActor):
         super().__init__()
         self._overseer = overseer
         self._has_crashed = False
+
+    @staticmethod
+    def _create_actor_inbox() -> Any:  # Any: pykka does not export the protocol
+        """Return a queue written in C: pykka's own takes a lock and two conditions in Python for each message."""
+        return queue.SimpleQueue()
 
     def on_start(self) -> None:
         """Say which thread it is, so that a stop can wait for its end, and begin."""

@@ -46,6 +46,7 @@ from .pruner import Pruner
 from .run_interface import START_TIMEOUT_S, RunInterface
 from .supervisor import Supervisor
 from .threads import OS_THREADS, Threads
+from .trouble import Trouble
 from .working import Working
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Engine(JobInterface, RunInterface, Housekeeping):
         self._team: WorkerTeam | None = None  # while it runs, from the first kind on
         self._working = Working(threads)
         self._kinds = Kinds()
+        self._trouble = Trouble()
         self._hub = EventHub(threads)
         self._callbacks = CallbackThread(threads)
         self.manager, self._executor, self._monitor, self._reader, self._browser, self._keeper = (
@@ -205,7 +207,9 @@ class Engine(JobInterface, RunInterface, Housekeeping):
         if store is None or supervisor is None:
             return Health(state=EngineState.STOPPED, abandoned=self._working.abandoned())
         running = running_health(store.wal_bytes, cause=supervisor.cause, restarts=supervisor.restarts)
-        return msgspec.structs.replace(running, abandoned=self._working.abandoned(), backup=self._backup)
+        return msgspec.structs.replace(
+            running, abandoned=self._working.abandoned(), backup=self._backup, disk_fault=self._trouble.fault
+        )
 
     def _start_actors(self, store: Store) -> None:
         from .executor import ExecutorActor
@@ -214,6 +218,7 @@ class Engine(JobInterface, RunInterface, Housekeeping):
         start = self._threads.start_actor
         supervisor = self._supervisor = Supervisor(self._clock, self._threads)
         alarm = self._alarm = Alarm(self._clock, self._ring, self._threads)
+        trouble = self._trouble = Trouble()
         with store.group():
             database_id = store.queries.database_id()
         self._credentials = Credentials(self.manager, self._key, self._clock, database_id, self.log_in)
@@ -227,6 +232,7 @@ class Engine(JobInterface, RunInterface, Housekeeping):
                 on_ripe=self._tell_ripe,
                 on_lost=self._tell_workers,
                 publish=self._hub.publish,
+                trouble=trouble,
             )
 
         supervisor.start()

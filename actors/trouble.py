@@ -1,5 +1,7 @@
 """Owns what is said of a database that cannot be written: when that begins, once a minute while it lasts, and its end.
 
+The log and the engine's health say so; any thread may read ``fault``.
+
 A full disk fails every group, also those that are only done again: a line for each would fill what is left of a log.
 """
 
@@ -9,6 +11,7 @@ import logging
 import math
 
 from ..engine.errors import StoreError
+from .health import DiskFault
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +22,7 @@ class Trouble:
     """Groups that were not written; *now* is seconds since the epoch."""
 
     def __init__(self) -> None:
+        self.fault: DiskFault | None = None
         self._failed = 0  # groups, since one was written
         self._said_at = -math.inf
         self._end_said_at = -math.inf
@@ -26,6 +30,7 @@ class Trouble:
     def note(self, error: StoreError, now: float, *, messages: int) -> None:
         """Note that a group was not written, or is in doubt, and say so if that was not just said."""
         self._failed += 1
+        self.fault = DiskFault(since=now if self.fault is None else self.fault.since, cause=str(error))
         if not is_recent(self._said_at, now):
             self._said_at = now
             told = {"error": str(error), "failed_groups": self._failed, "messages": messages}
@@ -33,7 +38,7 @@ class Trouble:
 
     def is_over(self, now: float) -> None:
         """Note that a group was written."""
-        failed, self._failed = self._failed, 0
+        failed, self._failed, self.fault = self._failed, 0, None
         if failed and not is_recent(self._end_said_at, now):
             self._end_said_at = now
             logger.info("the database is written again", extra={"failed_groups": failed})

@@ -18,14 +18,22 @@ from .errors import InvalidJobError, TransitionError
 from .job_rows import NUMBER_OF, json_of
 from .json_values import encode_json, encode_record
 from .log_store import LogStore
+from .packed_rows import packed, unpacked
 from .parent_store import ParentStore
 from .records import Completion, NewJob, OwnStep, State
 
 # The end of most: completed, and nothing is to be decided. What these pass over COMPLETE looks at in full.
 PLAINLY = "state = 3, lease_until = NULL, waits_for = NULL, is_due = 1, finished_at = ?2, error_json = NULL"
-IS_PLAIN = f"state = 1 AND own_step <> 2 RETURNING {ENDED_COLUMNS}"
+IS_PLAIN = "state = 1 AND own_step <> 2"
 COMPLETE_ONE = (
     f"UPDATE job SET {PLAINLY}, result_json = coalesce(?4, result_json) WHERE id = ?1 AND token = ?3 AND {IS_PLAIN}"
+    f" RETURNING {ENDED_COLUMNS}"
+)
+HELD = f"SELECT {packed(ENDED_COLUMNS.replace(' state,', ' 3,'))}"  # as it will be
+HELD_ALIKE = f"{HELD} FROM job WHERE id IN (SELECT value FROM json_each(?1)) AND token = ?2 AND {IS_PLAIN}"
+HELD_PLAIN = (
+    f"{HELD} FROM (SELECT value ->> 0 AS given_id, value ->> 1 AS given_token FROM json_each(?1))"
+    f" CROSS JOIN job ON job.id = given_id WHERE token = given_token AND {IS_PLAIN}"
 )
 COMPLETE_ALIKE = (  # of one token, without results
     f"UPDATE job SET {PLAINLY} WHERE id IN (SELECT value FROM json_each(?1)) AND token = ?3 AND {IS_PLAIN}"
@@ -131,9 +139,13 @@ class CompletionStore:
         if len(given) == 1:
             rows = self._database.rows(COMPLETE_ONE, (job_id, now, token, result_json))
         elif all(one[1] == token and one[2] is None for one in given):
-            rows = self._database.rows(COMPLETE_ALIKE, (encode_record([one[0] for one in given]), now, token))
+            ids = encode_record([one[0] for one in given])
+            rows = unpacked(self._database, HELD_ALIKE, (ids, token))
+            self._database.run(COMPLETE_ALIKE, (ids, now, token))
         else:
-            rows = self._database.rows(COMPLETE_PLAIN, (encode_record(given), now))
+            leases = encode_record(given)
+            rows = unpacked(self._database, HELD_PLAIN, (leases,))
+            self._database.run(COMPLETE_PLAIN, (leases, now))
         return ended_by_lease(rows)
 
     def _end(self, given: Sequence[tuple[Completion, str | None]]) -> dict[tuple[int, int], Row]:

@@ -197,6 +197,6 @@ def migrate(database: Database, steps: Sequence[Migration]) -> None:
             with database.group():
                 database.script(step.sql)
                 if not version:
-                    database.run("INSERT INTO engine VALUES (1, ?, ?)", (str(uuid.uuid4()), database.now))
+                    database.run("INSERT INTO engine VALUES (1, ?, ?, 0)", (str(uuid.uuid4()), database.now))
                 database.script(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={step.version}")
             version = step.version

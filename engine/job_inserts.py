@@ -5,7 +5,7 @@ Each SQLite call gives up the GIL and may wait 5 ms for it beside a busy thread,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -25,14 +25,15 @@ KEY_HOLDS = (
     "job.key_scope = 0 OR job.key_scope = 1 AND job.state < 3"
     " OR job.key_scope = 2 AND job.token = 0 AND job.state < 3 OR job.key_scope = 3"
 )
-INSERT = (
+COLUMNS = (
     "INSERT INTO job (id, parent_id, root_id, definition_id, queue, kind, partition, state, is_due, priority, attempts,"
     " max_attempts, token, sealed, made_waiting, own_step, on_failure, key_scope, key_until, child_limit,"
     " child_concurrency, max_child_failures, timeout_s, run_timeout_s, deadline_at, run_at, tags_json, created_at, key,"
     " config_json, metadata_json) SELECT ?1 + d.key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, 0, ?8 = 2, ?12,"
-    " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, d.value ->> 0, d.value ->> 1, d.value ->> 2"
-    " FROM json_each(?25) d"
+    " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,"
 )
+INSERT_ALIKE = f"{COLUMNS} NULL, d.value, ?26 FROM json_each(?25) d"
+INSERT = f"{COLUMNS} d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM json_each(?25) d"
 INSERT_UNKEYED = f"{INSERT} LIMIT ?26"
 INSERT_KEYED = (
     f"{INSERT} WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.lane = ifnull(?2, 0) AND job.key = d.value ->> 0"
@@ -117,6 +118,24 @@ class JobInserts:
                 left -= sum(job_id is not None for job_id in placed)
         return ids
 
+    def insert_alike(self, job: NewJob, configs: Sequence[Json]) -> range:
+        """Insert a job like *job*, which has no key, with each of *configs*; return their ids, which are in a row.
+
+        Raises ``InvalidJobError`` and ``MetadataError`` before anything is written.
+        """
+        check_job(job)
+        owner = f"config of a new {job.kind} job"
+        texts = [encode_json(config, owner=owner) for config in configs]
+        metadata_json = encode_object(job.metadata, owner=f"metadata of a new {job.kind} job")
+        shape = _shape_of(job, 0, self._database.now)
+        first = self._first_id()
+        values = (first, *shape, self._database.now, msgspec.json.encode(texts).decode(), metadata_json)
+        count = self._database.run(INSERT_ALIKE, values)
+        ids = range(first, first + count)
+        if ids:
+            self._note(shape, ids)
+        return ids
+
     def let_lapse(self, keys: Sequence[tuple[int, str]]) -> None:
         """Free those of *keys*, each with its lane, that were held for a period which has passed."""
         if not keys:
@@ -131,18 +150,18 @@ class JobInserts:
         first = self._first_id()
         values: tuple[Value, ...] = (first, *shape, self._database.now, msgspec.json.encode(rows).decode(), limit)
         count = self._database.run(statement, values)
-        placed: Iterable[int] = range(first, first + count)
+        placed: Sequence[int] = range(first, first + count)
         if 0 < count < len(rows) and statement is INSERT_KEYED:
-            placed = [row[0] for row in self._database.rows("SELECT id FROM job WHERE id >= ?", (first,))]
+            placed = [row[0] for row in self._database.rows("SELECT id FROM job WHERE id >= ? ORDER BY id", (first,))]
         ids: list[int | None] = [None] * len(rows)
         for job_id in placed:
             ids[job_id - first] = job_id
         if count:
-            self._next_id = (self._database.rollbacks, max(placed) + 1)
             self._note(shape, placed)
         return ids
 
-    def _note(self, shape: Shape, ids: Iterable[int]) -> None:
+    def _note(self, shape: Shape, ids: Sequence[int]) -> None:
+        self._next_id = (self._database.rollbacks, ids[-1] + 1)
         self._changes.move(Move(job_id, shape.parent_id, shape.queue, shape.kind, None, shape.state) for job_id in ids)
         if shape.deadline_at is not None:
             self._changes.wake_at = min(self._changes.wake_at, shape.deadline_at)

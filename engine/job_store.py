@@ -14,7 +14,7 @@ import msgspec
 from .changes import Changes
 from .crawl_jobs import RUN_KINDS
 from .damaged_rows import stored_json
-from .database import Database
+from .database import Database, Row
 from .errors import InvalidJobError, KeyTakenError, LeaseLostError, MetadataError, TransitionError
 from .job_inserts import KEY_HOLDS, JobInserts, deadline_of
 from .job_rows import JOB_COLUMNS, NUMBER_OF, job_from, json_of
@@ -58,6 +58,15 @@ class JobStore:
             Created(job_id=job_id, is_new=True) if job_id is not None else self._clashed(job)
             for job, job_id in zip(jobs, ids, strict=True)
         ]
+
+    def create_alike(self, job: NewJob, configs: Sequence[Json]) -> range:
+        """Make one job like *job*, which has no parent and no key, with each of *configs*; return their ids.
+
+        Raises ``InvalidJobError`` and ``MetadataError``; then none of them is made (I12).
+        """
+        if job.parent_id is not None or job.key is not None:
+            raise InvalidJobError("many jobs that are alike have no parent and no key; make them one by one")
+        return self._inserts.insert_alike(job, configs)
 
     def create_free(self, jobs: Sequence[NewJob]) -> list[Created | None]:
         """Make jobs as ``create`` does, but for those whose key a job of another kind has.
@@ -148,8 +157,24 @@ class JobStore:
         Raises ``JobNotFoundError``, ``LeaseLostError``, and ``MetadataError`` naming job and key for what JSON cannot
         hold.
         """
-        encode_object(changes, owner=f"metadata of job {job_id}")
-        self._write_metadata(job_id, {**self._metadata_of(job_id, token), **changes})
+        self.merge_metadata([(job_id, changes, token)])
+
+    def merge_metadata(self, merges: Sequence[tuple[int, Mapping[str, Json], int | None]]) -> None:
+        """Merge changes into the metadata of jobs in turn, each with a token or None; each job is written once.
+
+        When it raises, which it does as ``update_metadata``, nothing is written.
+        """
+        holders: dict[int, Row] = {}
+        merged: dict[int, dict[str, Json]] = {}
+        for job_id, changes, token in merges:
+            encode_object(changes, owner=f"metadata of job {job_id}")
+            if job_id not in merged:
+                holders[job_id] = self._metadata_row(job_id)
+                merged[job_id] = stored_json(holders[job_id][0], dict[str, Json])
+            check_holder(job_id, holders[job_id], token)
+            merged[job_id].update(changes)
+        for job_id, metadata in merged.items():
+            self._write_metadata(job_id, metadata)
 
     def increment_metadata(self, job_id: int, key: str, by: int, *, token: int | None = None) -> int:
         """Add *by* to the counter under *key*, 0 where there is none, and return the sum; *token* as above."""
@@ -229,14 +254,23 @@ class JobStore:
                 raise TransitionError(f"{asked}, found {unfinished} unfinished children")
 
     def _metadata_of(self, job_id: int, token: int | None) -> dict[str, Json]:
+        row = self._metadata_row(job_id)
+        check_holder(job_id, row, token)
+        metadata: dict[str, Json] = stored_json(row[0], dict[str, Json])
+        return metadata
+
+    def _metadata_row(self, job_id: int) -> Row:
         row = self._database.row("SELECT metadata_json, state, token FROM job WHERE id = ?", (job_id,))
         if row is None:
             raise unknown_job(job_id)
-        if token is not None and row[1:] != (NUMBER_OF[State.RUNNING], token):
-            raise LeaseLostError(f"asked to change job {job_id}, found its lease with somebody else or ended")
-        metadata: dict[str, Json] = stored_json(row[0], dict[str, Json])
-        return metadata
+        return row
 
     def _write_metadata(self, job_id: int, metadata: Mapping[str, Json]) -> None:
         text = encode_object(metadata, owner=f"metadata of job {job_id}")
         self._database.run("UPDATE job SET metadata_json = ? WHERE id = ?", (text, job_id))
+
+
+def check_holder(job_id: int, row: Row, token: int | None) -> None:
+    """Raise ``LeaseLostError`` where *token* is not that of the lease; *row* has state and token after its metadata."""
+    if token is not None and row[1:] != (NUMBER_OF[State.RUNNING], token):
+        raise LeaseLostError(f"asked to change job {job_id}, found its lease with somebody else or ended")

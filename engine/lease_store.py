@@ -43,23 +43,34 @@ class LeaseStore:
         self._database = database
         self._changes = changes
         self._attempts = attempts
-        self.clock_lead = database.clock_lead  # that the leases are written by
+        self._lead = database.clock_lead  # of the clock, that the leases are written by
+        self._followed: tuple[list[Row], float] | None = None  # the last jump's number, and the lead after it
 
     def follow_clock(self) -> None:
         """Let leases last as long as time passes, wherever the clock was set to since the last group, or slept through.
 
         What is to be tried again comes so soon, too, when the clock was set back. First in each group.
         """
-        jumped_s = self._database.clock_lead - self.clock_lead
+        self._take_up_followed()
+        jumped_s = self._database.clock_lead - self._lead
         if abs(jumped_s) <= LEAST_JUMP_S:
             return
-        self.clock_lead += jumped_s
+        number = self._database.rows("UPDATE engine SET clock_jumps = clock_jumps + 1 RETURNING clock_jumps")
+        self._followed = number, self._database.clock_lead
         self._database.run("UPDATE job SET lease_until = lease_until + ? WHERE state = 1", (jumped_s,))
         if jumped_s < 0.0:
             self._database.run(
                 "UPDATE job SET run_at = run_at + ? WHERE state = 0 AND is_due = 0 AND started_at IS NOT NULL",
                 (jumped_s,),
             )
+
+    def _take_up_followed(self) -> None:
+        """Go by the last jump that was followed if that is in the file: its group may be undone, or be in doubt."""
+        if self._followed is not None:
+            number, lead = self._followed
+            if self._database.rows("SELECT clock_jumps FROM engine") == number:
+                self._lead = lead
+            self._followed = None
 
     def renew(self, leases: Sequence[LeaseRef], lease_s: float) -> list[int]:
         """Let leases last *lease_s* seconds from now; return the ids of the jobs whose lease was lost."""

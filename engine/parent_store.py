@@ -13,7 +13,7 @@ import msgspec
 
 from .changes import Changes, Move, Ripe
 from .damaged_rows import stored_json
-from .database import Database
+from .database import Database, Row
 from .errors import JobNotFoundError, TransitionError
 from .job_inserts import KEY_HOLDS, JobInserts
 from .job_rows import JOB_COLUMNS, MOVED_COLUMNS, NUMBER_OF, TALLY_COLUMNS, counts_from, job_from, json_of, moves_from
@@ -95,23 +95,26 @@ class ParentStore:
 
     def inheritance(self, parent_id: int) -> Inheritance:
         """Return what a child of that parent inherits, as acknowledged last (I7); raises ``JobNotFoundError``."""
+        return self.inheritances([parent_id])[0]
+
+    def inheritances(self, parent_ids: Sequence[int]) -> list[Inheritance]:
+        """Return what ``inheritance`` does for each parent, which is read once: a record for each who asks."""
+        lines = {parent_id: self._line_of(parent_id) for parent_id in set(parent_ids)}
+        return [inheritance_of(lines[parent_id]) for parent_id in parent_ids]
+
+    def _line_of(self, job_id: int) -> list[Row]:
+        """Return a job and those above it."""
         line = self._database.rows(
             "WITH RECURSIVE line (id, parent_id, metadata_json, definition_id, height) AS ("
             " SELECT id, parent_id, metadata_json, definition_id, 0 FROM job WHERE id = ?"
             " UNION ALL SELECT job.id, job.parent_id, job.metadata_json, job.definition_id, height + 1"
             f" FROM job JOIN line ON job.id = line.parent_id LIMIT {MOST_ABOVE})"
             " SELECT id, metadata_json, definition_id FROM line ORDER BY height",
-            (parent_id,),
+            (job_id,),
         )
         if not line:
-            raise unknown_job(parent_id)
-        metadata = stored_json(line[0][1], dict)
-        root_id, root_metadata_json, _ = line[-1]
-        root_auth_id = stored_json(root_metadata_json, dict).get("auth_id")
-        if root_auth_id is not None:
-            metadata["auth_id"] = root_auth_id
-        definition_id = next((row[2] for row in line if row[2] is not None), None)
-        return Inheritance(parent_id=parent_id, root_id=root_id, metadata=metadata, definition_id=definition_id)
+            raise unknown_job(job_id)
+        return line
 
     def waiting(self) -> list[int]:
         """Return the jobs that wait for their children."""
@@ -287,3 +290,15 @@ def move_of(job: Job, new: State) -> Move:
 def unknown_job(job_id: int) -> JobNotFoundError:
     """Return the error for an id that is none."""
     return JobNotFoundError(f"asked for job {job_id}, found none with that id; `bequest jobs` lists them")
+
+
+def inheritance_of(line: Sequence[Row]) -> Inheritance:
+    """Return what a child of the first of *line* inherits; what is above it comes after it, the root last."""
+    parent_id, metadata_json, _ = line[0]
+    metadata = stored_json(metadata_json, dict)
+    root_id, root_metadata_json, _ = line[-1]
+    root_auth_id = stored_json(root_metadata_json, dict).get("auth_id")
+    if root_auth_id is not None:
+        metadata["auth_id"] = root_auth_id
+    definition_id = next((row[2] for row in line if row[2] is not None), None)
+    return Inheritance(parent_id=parent_id, root_id=root_id, metadata=metadata, definition_id=definition_id)

@@ -114,7 +114,6 @@ class Store:
     @contextmanager
     def _counted(self, transaction: AbstractContextManager[None]) -> Generator[None]:
         self.changes.clear()
-        lead = self.leases.clock_lead
         try:
             with transaction:
                 self.leases.follow_clock()
@@ -125,7 +124,6 @@ class Store:
                     self._note_stalls()
         except BaseException:
             self.changes.clear()  # it is undone, or in doubt: nobody is to be told of it
-            self.leases.clock_lead = lead  # so that the next group follows the clock once more
             raise
 
     def _note_stalls(self) -> None:

@@ -4,7 +4,8 @@
 CREATE TABLE engine (
     only_row      INTEGER PRIMARY KEY CHECK (only_row = 1),
     database_id   TEXT NOT NULL,            -- part of what every sealed record is bound to
-    created_at    REAL NOT NULL
+    created_at    REAL NOT NULL,
+    clock_jumps   INTEGER NOT NULL          -- that the leases followed, by this owner and those before
 ) STRICT;
 
 CREATE TABLE definition (

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,28 @@ def pools(job: JobContext) -> int:
         return sum(pool.map(abs, [-1, -2, -3]))
 
 
+def spawns(job: JobContext) -> int:
+    """Use processes that are begun anew."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return sum(pool.map(abs, [-1, -2, -3]))
+
+
+def ends_a_pool(job: JobContext) -> int:
+    """Leave a pool whose process is in the middle of something, and is ended by SIGTERM."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        pool.apply_async(signal.pause)
+    return 0
+
+
+def ends_a_process(job: JobContext) -> int | None:
+    """End by SIGTERM a process that was forked, and return its exit code."""
+    process = multiprocessing.get_context("fork").Process(target=signal.pause)
+    process.start()
+    process.terminate()
+    process.join()
+    return process.exitcode
+
+
 async def awaits(job: JobContext) -> str:
     """Be async in a process."""
     await asyncio.sleep(0)
@@ -223,6 +246,9 @@ for handler in (
     has_a_child,
     forks,
     pools,
+    spawns,
+    ends_a_pool,
+    ends_a_process,
     awaits,
     talks,
     misspeaks,

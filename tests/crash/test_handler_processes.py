@@ -146,9 +146,19 @@ def test_process_that_snoozes_is_run_again(engine: Engine, tmp_path: Path) -> No
     assert (tmp_path / "runs").read_text() == "1 1 1 "
 
 
-@pytest.mark.parametrize(("name", "result"), [("forks", 0), ("pools", 6), ("awaits", "awaited")])
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("forks", 0),
+        ("pools", 6),
+        ("spawns", 6),
+        ("ends_a_pool", 0),
+        ("ends_a_process", -signal.SIGTERM),
+        ("awaits", "awaited"),
+    ],
+)
 def test_process_may_use_processes_and_loops(engine: Engine, name: str, result: object) -> None:
-    """A handler may fork, use a pool, and be async."""
+    """A handler may fork, use a pool, end what it has started, and be async."""
     assert run(engine, name).result == result
     assert is_unharmed(engine)
 

@@ -116,6 +116,20 @@ def test_page_that_stays_is_read_where_it_is(rig: Rig, serve: Serve, page: str) 
     assert (urlsplit(snapshot.url).path, snapshot.status, snapshot.was_redirected) == ("/page", 200, False)
 
 
+@pytest.mark.parametrize("to", ["/file", "/nothing", "mailto:keeper@wiki.example"], ids=["download", "204", "mail"])
+def test_page_that_leads_nowhere_while_it_is_parsed_is_read_as_far_as_it_came(rig: Rig, serve: Serve, to: str) -> None:
+    """Chromium ends such a document where its script leads on, whatever comes of that, and never says that it has."""
+    file = Answer("bytes", headers=(("Content-Type", "application/zip"), ("Content-Disposition", "attachment")))
+    page = f"<body>here<script>location = '{to}'</script>" + "<p>and more</p>" * 10_000
+    site = serve(pages(page=page, file=file, nothing=Answer("", 204, ()), second="the end"))
+
+    snapshot = rig.read(site.url("/page"))
+
+    assert "here" in snapshot.html
+    assert (urlsplit(snapshot.url).path, snapshot.status, snapshot.was_redirected) == ("/page", 200, False)
+    assert "the end" in rig.read(site.url("/second")).html
+
+
 def test_page_that_only_changes_its_address_was_not_redirected(rig: Rig, serve: Serve) -> None:
     """``history.replaceState`` changes the URL of a document that was not left."""
     site = serve(pages(page="<script>history.replaceState(null, '', '/other')</script>here"))

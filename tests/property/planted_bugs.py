@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
+from cryptography.hazmat.primitives.ciphers import aead
 from story import told
 from story_checks import faults_of
 
@@ -22,6 +23,7 @@ from bequest.engine import crawl_jobs, parent_store
 from bequest.engine.attempt_store import AttemptStore
 from bequest.engine.changes import Changes
 from bequest.engine.completion_store import CompletionStore
+from bequest.engine.credentials import Credential
 from bequest.engine.database import Database, Row, Value
 from bequest.engine.job_inserts import Reader
 from bequest.engine.job_store import JobStore
@@ -158,6 +160,18 @@ def judged_early() -> Iterator[None]:
         yield
 
 
+class NoCipher:
+    """Enciphers nothing."""
+
+    def __init__(self, _key: bytes) -> None: ...
+
+    def encrypt(self, _nonce: bytes, plain: bytes, _bound_to: bytes) -> bytes:
+        """Return it as it is."""
+        return plain
+
+    decrypt = encrypt
+
+
 STATES_GUARDED = ("job_transition", "job_final")
 UNFENCED = [("AND token = ?3", "AND ?3"), ("AND token = given_token", ""), ("AND job.token = d.token", "")]
 NO_STATE = [("AND state = 1 AND own_step <> 2", "AND own_step <> 2"), ("AND job.state = 1\n", "\n")]
@@ -195,5 +209,7 @@ BUGS: dict[str, Bug] = {
     "lost handlers not told": method(Engine, "_tell_workers", nothing),
     "crashed actor not started again": method(Supervisor, "_start_again", lambda *_: False),
     "increments lost": method(JobContext, "increment", lambda *_, **__: 0),
+    "secrets in the clear": lambda: patch.object(aead, "AESGCM", NoCipher),
+    "session at every host": method(Credential, "covers", lambda *_: True),
     "ends of attempts not noted": method(AttemptStore, "note", in_turn),
 }

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from story_handlers import Kinds, Ledger, register
-from story_site import AUTH_ID, SEED, NumberedSite, credential
+from story_site import AUTH_ID, LOGIN, SEED, NumberedSite, credential
 
 from bequest import Definition, JobHandle, Run, child
-from bequest.actors.messages import ClaimJobs, IncrementJobMetadata, UpdateJobMetadata
+from bequest.actors.messages import ClaimJobs, IncrementJobMetadata, ReleaseLeases, UpdateJobMetadata
+from bequest.engine.credentials import Credential
 from bequest.engine.keys import Key
 from bequest.engine.limits import KindTerms
+from bequest.engine.records import Lease, LeaseRef, SealedCredential
 from bequest.testing.inline_engine import InlineEngine, drain
 from bequest.testing.manual_clock import ManualClock
 from bequest.testing.patience import patiently
@@ -26,7 +28,10 @@ from bequest.testing.schedule import Schedule
 from bequest.testing.strand_threads import Crash
 
 T = TypeVar("T")
-ACTORS = ("ManagerActor", "ExecutorActor", "MonitorActor", "ChildCrawlerActor", "SiteActor", "WorkerActor")
+KEEPER = "SessionKeeperActor"
+ACTORS = ("ManagerActor", "ExecutorActor", "MonitorActor", "ChildCrawlerActor", "SiteActor", "WorkerActor", KEEPER)
+LAST_MESSAGE = {KEEPER: 3}  # that a crash may come at; each page that its session is refused asks the keeper once
+KEY = b"key-of-an-engine-in-every-story!"
 MAX_PAGES = 7
 MERGES = 4  # into the run's metadata, by each of two callers
 PARTS = 3
@@ -40,9 +45,10 @@ def crashes_of(seed: int) -> tuple[Crash, ...]:
     chance = random.Random(f"crashes of {seed}")  # noqa: S311
     if seed % 4 == 0:
         return ()
+    actors = [chance.choice(ACTORS) for _ in range(chance.randint(1, 3))]
     return tuple(
-        Crash(actor=chance.choice(ACTORS), at=chance.randint(1, 60), after=chance.random() < 0.5)
-        for _ in range(chance.randint(1, 3))
+        Crash(actor=actor, at=chance.randint(1, LAST_MESSAGE.get(actor, 60)), after=chance.random() < 0.5)
+        for actor in actors
     )
 
 
@@ -51,7 +57,9 @@ class Story:
 
     def __init__(self, seed: int, path: str | Path = ":memory:", crashes: Sequence[Crash] | None = None) -> None:
         self.seed = seed
-        self.site = NumberedSite()
+        self.path = Path(path)
+        self.site = NumberedSite(expires_after=seed % MAX_PAGES if seed % 3 else None)
+        self.site.open = self.unseal
         self.clock = ManualClock()
         self.ledger = Ledger(self.clock)
         self.crashes = crashes_of(seed) if crashes is None else tuple(crashes)
@@ -61,7 +69,7 @@ class Story:
             schedule=Schedule(seed=seed),
             crashes=self.crashes,
             site=self.site,
-            key=lambda: Key(b"k" * 32),
+            key=lambda: Key(KEY),
             queues={"default": 3},
             concurrency=2,
         )
@@ -107,12 +115,23 @@ class Story:
         jobs = [self.started, *(job for key, job in self.jobs.items() if key.startswith(("tally", "gather")))]
         return all(self.patiently(job.status).state.is_final for job in jobs)
 
+    def unseal(self, sealed: SealedCredential) -> Credential:
+        """Open a credential for the site, as the browser does."""
+        return self.engine.credentials.vault().open(sealed)
+
     # The callers
 
     def start_run(self) -> Run:
         """Start the crawl; doing it again takes the same one up."""
         definition = Definition.crawl(
-            "wiki", start_urls=[SEED], auth_id=AUTH_ID, max_pages=MAX_PAGES, max_depth=9, labels={"team": "harbour"}
+            "wiki",
+            start_urls=[SEED],
+            scope="any",
+            auth_id=AUTH_ID,
+            login=LOGIN,
+            max_pages=MAX_PAGES,
+            max_depth=9,
+            labels={"team": "harbour"},
         )
         return self.engine.run(definition, key="run")
 
@@ -124,6 +143,7 @@ class Story:
             self.merge(f"one {number}", number)
             self.add()
         self.lose_a_lease()
+        self.give_back_a_lease()
         self.enqueue("flaky", self.kinds.flaky, 2)
         self.enqueue("doomed", self.kinds.doomed, None)
 
@@ -151,9 +171,21 @@ class Story:
     def lose_a_lease(self) -> None:
         """Lease a job as a worker would that is never heard of again; then its queue gets one that works."""
         self.enqueue("orphan", self.kinds.tally, 5, queue="orphans")
-        claim = ClaimJobs(queue="orphans", terms=(KindTerms(kind="tally"),), limit=1, lease_s=LOST_LEASE_S)
-        self.patiently(lambda: self.engine.manager.ask(claim))
+        self.claim_one("orphans")
         self.engine.kind("orphan", queue="orphans")(lambda job: None)
+
+    def give_back_a_lease(self) -> None:
+        """Lease a job and give it back unused, which costs no attempt; then its queue gets a worker."""
+        self.enqueue("returned", self.kinds.tally, 6, queue="returns")
+        refs = tuple(LeaseRef(job_id=lease.job_id, token=lease.token) for lease in self.claim_one("returns"))
+        self.patiently(lambda: self.engine.manager.ask(ReleaseLeases(leases=refs)))
+        self.engine.kind("return", queue="returns")(lambda job: None)
+
+    def claim_one(self, queue: str) -> list[Lease]:
+        """Claim a job of a queue that nobody works on yet; none where the answer to an earlier claim was lost."""
+        claim = ClaimJobs(queue=queue, terms=(KindTerms(kind="tally"),), limit=1, lease_s=LOST_LEASE_S)
+        leases: list[Lease] = self.patiently(lambda: self.engine.manager.ask(claim))
+        return leases
 
     def enqueue(self, key: str, kind: Any, config: Any, **options: Any) -> None:
         """Enqueue under a key, as often as it takes, and note the job."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
-from story import LATE_S, MAX_PAGES, PARTS, Story
+from story import KEY, LATE_S, MAX_PAGES, PARTS, Story
 from story_handlers import FRUITLESS
-from story_site import AUTH_ID
+from story_site import AUTH_ID, SECRETS
 
 from bequest import EngineState, Job
+from bequest.engine.database import MEMORY
 from bequest.engine.records import STATES, State
 
-RESULTS = {"gather": sum(range(PARTS)), "flow": 20.0, "late": 9, "orphan": 5}
+RESULTS = {"gather": sum(range(PARTS)), "flow": 20.0, "late": 9, "orphan": 5, "returned": 6}
 
 
 def faults_of(story: Story) -> list[str]:
@@ -28,6 +30,7 @@ def faults_of(story: Story) -> list[str]:
         *counters(story, jobs),
         *times(story, jobs),
         *health(story),
+        *secrets(story),
     ]
 
 
@@ -144,3 +147,22 @@ def health(story: Story) -> Iterator[str]:
     if found.state is not EngineState.RUNNING or (not story.crashes and found.restarts):
         yield f"the engine is {found}"
     yield from (f"the database: {finding}" for finding in story.engine.integrity())
+
+
+def secrets(story: Story) -> Iterator[str]:
+    """I16, I17: no secret stands in the clear in any file, none went where it must not, and one login is for all."""
+    if not story.crashes and story.site.logins > 1:
+        yield f"the session was renewed {story.site.logins} times"
+    yield from (f"I17: {stray}" for stray in story.site.strays)
+    files = files_of(story)
+    for secret in (*(one.encode() for one in SECRETS), KEY):
+        yield from (f"I16: {secret!r} is in {name}" for name, content in files.items() if secret in content)
+
+
+def files_of(story: Story) -> dict[str, bytes]:
+    """Return what stands in the files of the engine, or what would where it has none."""
+    if story.path == Path(MEMORY):
+        store = story.engine._store
+        assert store is not None
+        return {MEMORY: store._database._connection.serialize("main")}
+    return {path.name: path.read_bytes() for path in story.path.parent.glob(f"{story.path.name}*")}

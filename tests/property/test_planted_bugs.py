@@ -12,6 +12,8 @@ QUICK = (
     "completion of a stale holder taken",
     "parent judged early",
     "key not looked up with the insert",
+    "secrets in the clear",
+    "session at every host",
 )
 
 

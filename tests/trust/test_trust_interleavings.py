@@ -29,9 +29,9 @@ def test_a_thousand_stories_end_well(figures: Figures) -> None:
             choices += story.engine.in_line.strands.chooser.made
 
     figures.note(
-        f"{STORIES:,} orders of executor, monitor, crawlers, workers, callers and manager, {choices:,} choices in all,"
-        f" with {crashes:,} crashes of any of them at any message",
-        "I1 to I15 held in each",
+        f"{STORIES:,} orders of executor, monitor, crawlers, session keeper, workers, callers and manager,"
+        f" {choices:,} choices in all, with {crashes:,} crashes of any of them at any message",
+        "I1 to I17 held in each",
     )
 
 

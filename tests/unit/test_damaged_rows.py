@@ -74,8 +74,8 @@ def test_index_that_names_a_job_that_is_not_there_is_damage(store: Store, monkey
     """A claim that finds in an index what the table has not says so, and claims nothing."""
     with store.group():
         store.jobs.create([NewJob(kind="page", partition=name) for name in "ab"])
-    statement = claim_store.TAKE_AND_READ.replace("RETURNING", "AND id < 2 RETURNING")
-    monkeypatch.setattr(claim_store, "TAKE_AND_READ", statement)
+    statement = claim_store.LEASED_OF + " AND id < 2"
+    monkeypatch.setattr(claim_store, "LEASED_OF", statement)
 
     with pytest.raises(DatabaseCorruptError, match="restore a backup"), store.group():
         claim(store)

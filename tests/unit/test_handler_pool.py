@@ -10,8 +10,9 @@ from handler_rig import PATIENCE_S, Signals
 
 from bequest.actors.address import Address
 from bequest.actors.dispatch import Want
-from bequest.actors.handler_pool import BATCH, KEPT_S, LOST_S, HandlerPool
+from bequest.actors.handler_pool import KEPT_S, LOST_S, HandlerPool
 from bequest.actors.job_context import JobContext
+from bequest.actors.pace import MOST
 from bequest.actors.working import Working
 from bequest.engine.records import Completion, Lease, OwnStep, State
 from bequest.testing.manual_clock import ManualClock
@@ -88,11 +89,11 @@ def test_pool_leases_quick_jobs_ahead_and_reports_them_together(clock: ManualClo
     """Once a kind has been quick, more are wanted than there are slots, and many come in one report."""
     rig = PoolRig(clock, 1, lambda _, __: None)
     rig.pool.add((lease(0),))
-    assert rig.wait_for_report() == ([0], 1 + BATCH)
+    assert rig.wait_for_report() == ([0], 1 + 2 * MOST)
 
     rig.pool.add(tuple(lease(number) for number in range(1, 11)))
 
-    assert rig.wait_for_report() == (list(range(1, 11)), 1 + BATCH)
+    assert rig.wait_for_report() == (list(range(1, 11)), 1 + 2 * MOST)
     rig.pool.stop()
 
 
@@ -305,4 +306,28 @@ def test_what_could_not_be_reported_is_kept_in_order(clock: ManualClock) -> None
 
     assert rig.pool.take_done() == (first, second)
     assert rig.pool.take_done() == ()
+    rig.pool.stop()
+
+
+def test_quick_jobs_wait_for_a_slow_one_among_them_only_until_they_are_shared(clock: ManualClock) -> None:
+    """They are left to one thread; when that does not come to their end soon, all slots work on them."""
+    signals = Signals()
+
+    def run(lease: Lease, _: JobContext) -> None:
+        if lease.job_id == 1:
+            signals.say("slow")
+            signals.wait("go")
+
+    rig = PoolRig(clock, 2, run)
+    rig.pool.add((lease(0),))
+    rig.wait_for_report()
+    rig.pool.add(tuple(lease(number) for number in range(1, 4)))
+    signals.wait("slow")
+    assert rig.woken == [KEPT_S]
+
+    rig.pool.share()
+
+    assert rig.wait_for_report()[0] == [2, 3]
+    signals.say("go")
+    rig.wait_for_report()
     rig.pool.stop()

@@ -329,3 +329,44 @@ def test_key_that_no_row_can_hold_is_found_behind_jobs_alike(store: Store, key: 
         store.jobs.create([page("a"), page(key)])
 
     assert all_jobs(store) == []
+
+
+def test_jobs_that_are_alike_differ_in_their_configs_alone(store: Store) -> None:
+    """Their ids are in a row after those before them, and all else is what was said once."""
+    create(store, page())
+    like = NewJob(kind="mail", priority=2, metadata={"auth_id": "wiki"}, tags=("new",))
+
+    with store.group():
+        ids = store.jobs.create_alike(like, [{"n": 1}, None, "\U0001f511 'x'"])
+    (after,) = create(store, page())
+
+    made = all_jobs(store)[1:-1]
+    assert (list(ids), after.job_id) == ([2, 3, 4], 5)
+    assert [job.config for job in made] == [{"n": 1}, None, "\U0001f511 'x'"]
+    assert all(
+        (job.kind, job.priority, job.metadata, job.tags) == ("mail", 2, {"auth_id": "wiki"}, ("new",)) for job in made
+    )
+    assert all(job.state is State.PENDING for job in made)
+
+
+def test_no_jobs_that_are_alike_are_none(store: Store) -> None:
+    """Without a config nothing is made, and nothing is wrong."""
+    with store.group():
+        ids = store.jobs.create_alike(page(), [])
+
+    assert (list(ids), all_jobs(store)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "job", [page("a"), page(parent_id=1), page(priority=2**70), page(metadata={"n": float("nan")})]
+)
+def test_jobs_that_are_alike_are_refused_together(store: Store, job: NewJob) -> None:
+    """What no row can hold, a key and a parent are refused before anything is written (I12)."""
+    create(store, NewJob(kind="crawl", state=State.WAITING))
+
+    with store.group(), pytest.raises((InvalidJobError, MetadataError)):
+        store.jobs.create_alike(job, [{}, {}])
+    with store.group(), pytest.raises(MetadataError, match="config of a new page job"):
+        store.jobs.create_alike(page(), [{}, float("nan")])
+
+    assert len(all_jobs(store)) == 1

@@ -59,6 +59,29 @@ def test_metadata_merged_in_one_group_loses_no_key(store: Store) -> None:
     assert metadata_of(store, job_id) == {f"key {number}": 40 + number for number in range(10)}
 
 
+def test_metadata_of_several_writers_is_merged_in_turn(store: Store) -> None:
+    """Handed in together they lose no key of one job, and none of another's (I8)."""
+    one, other = create(store, {"auth_id": "wiki"}), create(store)
+
+    with store.group():
+        store.jobs.merge_metadata(
+            [(one, {"a": 1, "b": 1}, None), (other, {"a": 9}, None), (one, {"b": 2}, None), (one, {}, None)]
+        )
+
+    assert metadata_of(store, one) == {"auth_id": "wiki", "a": 1, "b": 2}
+    assert metadata_of(store, other) == {"a": 9}
+
+
+def test_metadata_of_several_writers_is_not_written_where_one_may_not_write(store: Store) -> None:
+    """The manager does them one by one then, so that each gets its own answer."""
+    job_id = create(store)
+
+    with store.group(), pytest.raises(LeaseLostError):
+        store.jobs.merge_metadata([(job_id, {"a": 1}, None), (job_id, {"b": 2}, 7)])
+
+    assert metadata_of(store, job_id) == {}
+
+
 def test_stale_holder_changes_no_metadata_of_a_job_that_somebody_else_runs(store: Store) -> None:
     """It is the lease that gives the right to, and not that the job runs (I4)."""
     with store.group():

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from bequest import BackupProgress, Engine
-from bequest.actors.messages import CreateJob, CreateJobs
+from bequest.actors.messages import CreateAlike, CreateJob
 from bequest.engine.records import NewJob
 
 MEGABYTE = 1_000_000
@@ -17,9 +17,9 @@ PATIENCE_S = 60.0
 
 def fill(engine: Engine) -> int:
     """Make a database of that size, and return how many jobs are in it."""
-    jobs = (NewJob(kind="large", config="x" * MEGABYTE),) * 25
-    for _ in range(SIZE // MEGABYTE // len(jobs)):
-        engine.manager.ask(CreateJobs(jobs=jobs))
+    configs = ("x" * MEGABYTE,) * 25
+    for _ in range(SIZE // MEGABYTE // len(configs)):
+        engine.manager.ask(CreateAlike(job=NewJob(kind="large"), configs=configs))
     return SIZE // MEGABYTE
 
 

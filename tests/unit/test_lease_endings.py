@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bequest.engine.errors import CommitInDoubtError
 from bequest.engine.limits import KindTerms
 from bequest.engine.records import Completion, Job, JobError, Lease, LeaseRef, NewJob, State
 from bequest.engine.store import Store
+from bequest.testing.disk_vfs import OperationName
+from bequest.testing.faulty_disk import FaultPlan, FaultyDisk
 from bequest.testing.manual_clock import ManualClock
 
 LEASE_S = 60.0
@@ -138,6 +141,30 @@ def test_lease_outlives_a_clock_that_jumps_ahead(store: Store, clock: ManualCloc
             ended.append(store.leases.expire())
 
     assert ended == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("operation", "is_written"), [("sync", True), ("write", False)])
+def test_lease_follows_a_jump_once_though_its_commit_failed(
+    tmp_path: Path, clock: ManualClock, operation: OperationName, is_written: bool
+) -> None:
+    """A group that was to follow the clock and is in doubt may be written, and is then not done again (I20)."""
+    with FaultyDisk() as disk:
+        store = Store.open(tmp_path / "jobs.db", clock=clock, vfs=disk.vfs)
+        run(store, 1)
+        (lease,) = claim(store)
+        clock.jump(clock.now() + 86_400.0)
+        disk.fail(FaultPlan(at=1, operations=(operation,)))
+        with pytest.raises(CommitInDoubtError), store.group():
+            pass
+        disk.heal()
+        store.reopen()
+        found_at = store._database.row("SELECT lease_until FROM job WHERE state = 1")
+
+        job = get(store, lease.job_id)
+        store.close()
+
+    assert (found_at == (job.lease_until,)) is is_written
+    assert job.lease_until == clock.now() + LEASE_S
 
 
 def test_lease_made_after_a_jump_is_as_long_as_it_says(store: Store, clock: ManualClock) -> None:

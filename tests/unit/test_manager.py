@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +16,8 @@ from bequest.actors.messages import (
     AddJobLog,
     ClaimJobs,
     CompleteJobs,
+    CreateAlike,
     CreateJob,
-    CreateJobs,
     GetJob,
     Request,
     UpdateJobMetadata,
@@ -39,23 +39,9 @@ from bequest.engine.records import Completion, LogEntry, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
+pytest_plugins = ["manager_fixtures"]
 JOB = NewJob(kind="noop")
 CREATE = CreateJob(job=JOB)
-
-
-@pytest.fixture
-def rig(store: Store) -> Iterator[ManagerRig]:
-    """Give a manager."""
-    with ManagerRig(store) as started:
-        yield started
-
-
-@pytest.fixture
-def hand() -> Iterator[Hand]:
-    """Give a worker."""
-    made = Hand()
-    yield made
-    made.stop()
 
 
 class Witness(Reply):
@@ -193,11 +179,11 @@ def test_coalesced_message_that_fails_is_undone_alone(rig: ManagerRig, tmp_path:
 
 def test_batch_that_fails_leaves_nothing_of_it(rig: ManagerRig, tmp_path: Path, clock: ManualClock) -> None:
     """One message with many jobs is all or nothing, while its neighbours are kept (I12)."""
-    batch = CreateJobs(jobs=(JOB, NewJob(kind=""), JOB))
+    batch = CreateAlike(job=JOB, configs=({}, {"n": math.nan}, {}))
 
     kept, refused = rig.ask_as_one_group(CREATE, batch)
 
-    assert isinstance(refused, InvalidJobError)
+    assert isinstance(refused, MetadataError)
     assert job_ids(tmp_path / "jobs.db", clock) == [kept.job_id]
 
 

@@ -17,6 +17,7 @@ from bequest.engine.store import Store
 from bequest.testing.faulty_disk import FaultyDisk
 from bequest.testing.manual_clock import ManualClock
 
+pytest_plugins = ["manager_fixtures"]
 CREATE = CreateJob(job=NewJob(kind="page"))
 SMALL_CACHE = "PRAGMA cache_size=10"  # pages: what does not fit is written to the log before its commit
 LARGE = "x" * 400_000
@@ -36,21 +37,6 @@ def store_on_disk(disk: FaultyDisk, tmp_path: Path, clock: ManualClock) -> Itera
     opened._database.script(SMALL_CACHE)
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def rig(store: Store) -> Iterator[ManagerRig]:
-    """Give its manager."""
-    with ManagerRig(store) as started:
-        yield started
-
-
-@pytest.fixture
-def hand() -> Iterator[Hand]:
-    """Give a worker."""
-    made = Hand()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

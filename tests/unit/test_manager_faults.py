@@ -32,6 +32,7 @@ from bequest.engine.records import Completion, LogEntry, NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
+pytest_plugins = ["manager_fixtures"]
 CREATE = CreateJob(job=NewJob(kind="page"))
 PARENT = CreateJob(job=NewJob(kind="crawl", state=State.WAITING))
 
@@ -86,27 +87,12 @@ class DoubtfulStore(Store):
 
 
 @pytest.fixture
-def rig(store: Store) -> Iterator[ManagerRig]:
-    """Give a manager."""
-    with ManagerRig(store) as started:
-        yield started
-
-
-@pytest.fixture
 def doubtful(tmp_path: Path, clock: ManualClock) -> Iterator[DoubtfulStore]:
     """Give a store that fails when it is told to."""
     opened = DoubtfulStore.open(tmp_path / "doubtful.db", clock=clock)
     assert isinstance(opened, DoubtfulStore)
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def hand() -> Iterator[Hand]:
-    """Give a worker."""
-    made = Hand()
-    yield made
-    made.stop()
 
 
 # A commit in doubt

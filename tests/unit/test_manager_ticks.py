@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,24 +20,10 @@ from bequest.engine.records import NewJob, State
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
+pytest_plugins = ["manager_fixtures"]
 CREATE = CreateJob(job=NewJob(kind="page", max_attempts=2))
 PARENT = CreateJob(job=NewJob(kind="crawl", state=State.WAITING))
 CHILDREN = SpawnChildren(parent_id=1, jobs=(NewJob(kind="page"), NewJob(kind="page")), seal=True)
-
-
-@pytest.fixture
-def rig(store: Store) -> Iterator[ManagerRig]:
-    """Give a manager."""
-    with ManagerRig(store) as started:
-        yield started
-
-
-@pytest.fixture
-def hand() -> Iterator[Hand]:
-    """Give a worker."""
-    made = Hand()
-    yield made
-    made.stop()
 
 
 def test_tick_ends_leases_and_assigns_what_they_held(rig: ManagerRig, hand: Hand, clock: ManualClock) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +32,10 @@ from bequest.engine.run_status import RunStatus
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
+pytest_plugins = ["manager_fixtures"]
 CREATE = CreateJob(job=NewJob(kind="page", max_attempts=2))
 PARENT = CreateJob(job=NewJob(kind="crawl", state=State.WAITING))
 CHILDREN = SpawnChildren(parent_id=1, jobs=(NewJob(kind="page"), NewJob(kind="page")), seal=True)
-
-
-@pytest.fixture
-def rig(store: Store) -> Iterator[ManagerRig]:
-    """Give a manager."""
-    with ManagerRig(store) as started:
-        yield started
-
-
-@pytest.fixture
-def hand() -> Iterator[Hand]:
-    """Give a worker."""
-    made = Hand()
-    yield made
-    made.stop()
 
 
 def state_of(path: Path, clock: Clock, job_id: int) -> State:

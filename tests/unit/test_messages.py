@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import msgspec
@@ -24,8 +24,8 @@ from bequest.actors.messages import (
     CancelRun,
     ClaimJobs,
     CompleteJobs,
+    CreateAlike,
     CreateJob,
-    CreateJobs,
     GetDefinition,
     GetJob,
     GetParentMetadata,
@@ -62,16 +62,10 @@ from bequest.engine.records import Completion, JobError, LeaseRef, LogEntry, New
 from bequest.engine.store import Store
 from bequest.testing.manual_clock import ManualClock
 
+pytest_plugins = ["manager_fixtures"]
 PAGE = CreateJob(job=NewJob(kind="page", max_attempts=2))
 PARENT = CreateJob(job=NewJob(kind="crawl", state=State.WAITING))
 WIKI = Definition.crawl("wiki", start_urls=["https://wiki.example/"])
-
-
-@pytest.fixture
-def rig(store: Store) -> Iterator[ManagerRig]:
-    """Give a manager."""
-    with ManagerRig(store) as started:
-        yield started
 
 
 def all_requests() -> list[type[Request]]:
@@ -123,9 +117,40 @@ def test_job_is_made_read_and_moved(rig: ManagerRig) -> None:
 
 def test_many_jobs_are_made_in_one_message(rig: ManagerRig) -> None:
     """The reply names each of them, in order."""
-    created = rig.ask(CreateJobs(jobs=(PAGE.job,) * 3))
+    configs = ({"n": 1}, {"n": 2}, {"n": 1})
 
-    assert [one.job_id for one in created] == [1, 2, 3]
+    ids = rig.ask(CreateAlike(job=NewJob(kind="page", priority=3), configs=configs))
+
+    made = [rig.ask(GetJob(job_id=job_id)) for job_id in ids]
+    assert list(ids) == [1, 2, 3]
+    assert tuple(job.config for job in made) == configs
+    assert {job.priority for job in made} == {3}
+
+
+def test_writers_of_one_group_lose_no_key_and_are_answered_each(rig: ManagerRig) -> None:
+    """Neighbours are merged together; one that is refused harms none of them (I8)."""
+    rig.ask(PARENT)
+    good = [UpdateJobMetadata(job_id=1, metadata={f"key {number}": number}) for number in range(8)]
+    bad = UpdateJobMetadata(job_id=1, metadata={"odd": math.nan})
+
+    replies = rig.ask_as_one_group(*good[:4], bad, *good[4:])
+    rig.ask_as_one_group(*good)
+
+    assert [type(reply) for reply in replies] == [type(None)] * 4 + [MetadataError] + [type(None)] * 4
+    assert rig.ask(GetJob(job_id=1)).metadata == {f"key {number}": number for number in range(8)}
+
+
+def test_children_that_ask_in_one_group_get_a_record_each(rig: ManagerRig) -> None:
+    """What one of them does to the metadata that it was given no other sees; an unknown parent harms none (I7)."""
+    rig.ask(PARENT)
+    rig.ask(UpdateJobMetadata(job_id=1, metadata={"labels": {"a": 1}}))
+
+    first, second = rig.ask_as_one_group(GetParentMetadata(parent_id=1), GetParentMetadata(parent_id=1))
+    third, unknown = rig.ask_as_one_group(GetParentMetadata(parent_id=1), GetParentMetadata(parent_id=99))
+    first.metadata["labels"]["a"] = 2
+
+    assert second.metadata == third.metadata == {"labels": {"a": 1}}
+    assert isinstance(unknown, JobNotFoundError)
 
 
 def test_jobs_that_are_made_together_keep_their_own_definitions(rig: ManagerRig) -> None:
@@ -314,7 +339,7 @@ def test_standing_message_has_nothing_to_pass_on_by_itself() -> None:
 def test_message_that_does_not_coalesce_is_done_one_by_one(store: Store) -> None:
     """Where a class has nothing better its messages are done in order."""
     with store.group():
-        replies = CreateJobs.apply_all(store, [CreateJobs(jobs=(PAGE.job,)), CreateJobs(jobs=(PAGE.job,) * 2)])
+        replies = CreateAlike.apply_all(store, [CreateAlike(job=PAGE.job, configs=({},) * count) for count in (1, 2)])
 
     assert [len(reply) for reply in replies] == [1, 2]
 
