@@ -121,7 +121,7 @@ class EngineStateMachine(RuleBasedStateMachine):
         """Have an actor die at one of its next messages."""
         self.engine.in_line.plant(crash)
 
-    @rule(steps=st.integers(0, 100))
+    @rule(steps=st.integers(0, 15) | st.integers(0, 100))  # most handlers run soon
     def kill(self, steps: int) -> None:
         """Kill the engine in the middle of its work, and start another one on the file."""
         self.engine.in_line.strands.interrupt_after(steps)

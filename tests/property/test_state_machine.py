@@ -67,7 +67,7 @@ def test_careful_handler_passes() -> None:
 
 def test_careless_handler_is_found() -> None:
     """One that does not is found out, and the order of events is printed."""
-    generate = settings(SETTINGS, max_examples=200, phases=[Phase.generate], derandomize=True)
+    generate = settings(SETTINGS, max_examples=600, phases=[Phase.generate], derandomize=True)
 
     with pytest.raises(AssertionError) as found:
         run_state_machine_as_test(Careless, settings=generate)
