@@ -174,7 +174,7 @@ class Tab:
             await asyncio.wait({going, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
                 await asyncio.wait({going}, timeout=STOP_GRACE_S)
-            if not going.done() and await self._is_complete():
+            if not going.done() and await self._is_complete() and not going.done():  # it may come while that is asked
                 self.is_spent = True  # Playwright waits on
                 return None
             return await going

@@ -1,8 +1,8 @@
 """Owns the threads in which a queue's handlers run, and the jobs that were leased for them.
 
 Jobs that take less than a millisecond are leased ahead and reported together, others one by one: what is leased ahead
-waits behind what runs. A thread whose job is over time, or lost and not ended, is given up: a new one takes its place,
-and what it returns one day counts for nothing.
+waits behind what runs, and is given back where that turns out to take long. A thread whose job is over time, or lost
+and not ended, is given up: a new one takes its place, and what it returns one day counts for nothing.
 """
 
 from __future__ import annotations
@@ -84,15 +84,26 @@ class HandlerPool:
             if self._is_drained:
                 return leases
             self._leased.extend(leases)
-            is_shared = self._wake(self._pace.threads(len(self._leased)))
-        if not is_shared:
+            threads = self._pace.threads(len(self._leased))
+            is_waiting = len(self._leased) > min(threads, self._free)
+            self._wake(threads)
+        if is_waiting:
             self._wake_in(KEPT_S)  # for what was quick so far may be slow now
         return ()
 
-    def share(self) -> None:
-        """Have all free slots work on what waits, which was left to few of them because it was to be quick."""
+    def share(self) -> list[Lease]:
+        """Have all free slots work on what waits, which was left to few of them because it was to be quick.
+
+        Return what is to be given back: it is not quick after all, and an urgent job or a pause would come too late.
+        """
         with self._changed:
+            self._note_what_lasts()
+            surplus = [self._leased.pop() for _ in range(len(self._leased) - self._free)] if self._pace.is_slow else []
+            is_waiting = len(self._leased) > self._free
             self._wake(len(self._leased))
+        if is_waiting:
+            self._wake_in(KEPT_S)
+        return surplus
 
     @property
     def wanted(self) -> Want:
@@ -185,18 +196,21 @@ class HandlerPool:
         self._threads.discard(thread)
         self._working.end(thread)
 
-    def _wake(self, threads: int) -> bool:
-        """Have so many threads look for work, new ones where too few are idle and slots are free; under the lock.
+    def _note_what_lasts(self) -> None:
+        """Note how long jobs have taken by now, where none of them ends; under the lock."""
+        now = self._clock.monotonic()
+        if not self._free and all(now - one.began >= KEPT_S for one in self._running.values()):
+            for one in self._running.values():
+                self._pace.note(one.lease.kind, now - one.began)
 
-        Return whether those are all for which something waits.
-        """
+    def _wake(self, threads: int) -> None:
+        """Have so many threads look for work, new ones where too few are idle and slots are free; under the lock."""
         self._changed.notify(threads)
         for _ in range(min(threads - self._idle, self._slots - len(self._threads))):
             # A daemon, because a handler that never returns must not keep the program from ending.
             thread = self._working.threads.thread(self._work, f"bequest-{self._name}", is_daemon=True)
             thread.start()
             self._threads.add(thread)
-        return threads >= min(len(self._leased), self._slots)
 
     def _work(self) -> None:
         thread = self._working.threads.current()
@@ -262,5 +276,8 @@ class HandlerPool:
     def _wanted(self) -> Want:
         if self._is_drained:
             return Want(0, self._taken)
-        free = self._slots - len(self._running)
-        return Want(max(0, free + self._pace.look() - len(self._leased)), self._taken)
+        return Want(max(0, self._free + self._pace.look() - len(self._leased)), self._taken)
+
+    @property
+    def _free(self) -> int:
+        return self._slots - len(self._running)

@@ -8,6 +8,7 @@ from __future__ import annotations
 QUICK_S = 0.001  # jobs of a kind that take less on average are leased ahead
 BATCH_S = 0.064  # of work, done one after another, is reported together
 MOST = 256  # jobs of it
+SLOW_S = 0.004  # and what was leased ahead of jobs that take more is given back
 SHARE_S = 0.005  # of work is one thread's: another one would wait as long for the interpreter
 WEIGHT = 0.1  # of the newest duration in the average
 
@@ -34,6 +35,11 @@ class Pace:
             return 0
         self.batch = int(BATCH_S / max(self._slowest, BATCH_S / MOST))
         return 2 * self.batch
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether some job takes so long that what was leased ahead is no moment's work."""
+        return self._slowest >= SLOW_S
 
     def threads(self, jobs: int) -> int:
         """Return among how many threads to share *jobs* that wait: among as many where one may be slow."""

@@ -154,7 +154,7 @@ class WorkerActor(SupervisedActor):
     def _beat(self) -> None:
         late = self._pool.give_up_late()
         self._pool.keep(tuple(self._failed(one) for one in late if not one.was_lost))
-        self._pool.share()
+        self._give_back(self._pool.share())
         self._want()
         if self._clock.monotonic() >= self._renew_at:
             self._renew_at = self._clock.monotonic() + BEAT_S

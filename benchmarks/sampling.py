@@ -149,25 +149,29 @@ def followed_on(link: socket.socket, tree: Tree, deadline: float) -> tuple[int, 
     lines = link.makefile("rb")
     used = 0.0
     peak: Peak | None = None
-    while True:
-        link.settimeout(max(0.001, deadline - time.perf_counter()))
-        said = lines.readline()
-        if not said:
-            raise ConnectionError("the contender ended before it was done")
-        fact = json.loads(said)
-        match fact["event"]:
-            case "begin":
-                peak = Peak(tree)
-                used = tree.cpu_s()
-            case "end" if peak is not None:
-                used = tree.cpu_s() - used
-                peak.end()
-            case "include":
-                tree.include(fact["pid"])
-            case "done" if peak is not None:
-                link.sendall(b"\n")
-                return fact["count"], figures_of(fact, used, peak.highest_mb)
-        link.sendall(b"\n")
+    try:
+        while True:
+            link.settimeout(max(0.001, deadline - time.perf_counter()))
+            said = lines.readline()
+            if not said:
+                raise ConnectionError("the contender ended before it was done")
+            fact = json.loads(said)
+            match fact["event"]:
+                case "begin":
+                    peak = Peak(tree)
+                    used = tree.cpu_s()
+                case "end" if peak is not None:
+                    used = tree.cpu_s() - used
+                    peak.end()
+                case "include":
+                    tree.include(fact["pid"])
+                case "done" if peak is not None:
+                    link.sendall(b"\n")
+                    return fact["count"], figures_of(fact, used, peak.highest_mb)
+            link.sendall(b"\n")
+    finally:
+        if peak is not None:
+            peak.end()  # or it would look on, at the servers, while others are measured
 
 
 def figures_of(fact: dict[str, Any], cpu_s: float, peak_mb: float) -> dict[str, float]:

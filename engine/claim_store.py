@@ -19,7 +19,7 @@ from .due_jobs import NOT_PAUSED, DueJob, due_jobs, in_turns
 from .due_lanes import DueLane, DueLanes
 from .job_rows import LEASE_COLUMNS, NUMBER_OF, lease_from
 from .limits import Bucket, Caps, KindTerms, Lane, Offer, Running, allot, full_at, rates_of, started
-from .packed_rows import packed, unpacked
+from .packed_rows import unpacked
 from .records import Lease, State
 
 RUNNING = "SELECT kind, lane, partition, count(*), sum(queue = ?) FROM job WHERE state = 1 GROUP BY 1, 2, 3"
@@ -28,7 +28,7 @@ OLDEST_OF_KIND = (
     " ORDER BY priority DESC, id LIMIT ?{}"
 )
 LEASED = LEASE_COLUMNS.replace("token, lease_until", "token + 1, ?5").replace("attempts,", "attempts + 1,", 1)
-LEASED_OF = f"SELECT {packed(LEASED.replace('?5', '?2'))} FROM job WHERE id IN (SELECT value FROM json_each(?1))"
+CHOSEN = "FROM job WHERE id IN (SELECT value FROM json_each(?1))"
 TAKE = "UPDATE job SET state = 1, attempts = attempts + 1, token = token + 1, lease_until = ?1, started_at = ?2 WHERE"
 TAKE_ONE = f"{TAKE} id = ?3"
 TAKE_ALL = f"{TAKE} id IN (SELECT value FROM json_each(?3))"
@@ -312,7 +312,8 @@ class Claim:
             return
         now, ids = self._database.now, [job.job_id for job in chosen]
         until, asked = now + self._lease_s, msgspec.json.encode(ids).decode()
-        by_id = {row[0]: row for row in unpacked(self._database, LEASED_OF, (asked, until))}
+        rows = unpacked(self._database, LEASED.replace("?5", "?2"), CHOSEN, (asked, until))
+        by_id = {row[0]: row for row in rows}
         self._database.run(TAKE_ALL, (until, now, asked))
         try:
             self.rows += [by_id[job_id] for job_id in ids]
@@ -336,7 +337,7 @@ def take(  # noqa: PLR0913 - what a claim is made of
     values: list[Value] = [queue, *lane, share, until]
     for kind_and_cap in allowed:
         values += kind_and_cap
-    rows = unpacked(database, due_statement(len(allowed), has_pauses=has_pauses), values)
+    rows = unpacked(database, LEASED, due_source(len(allowed), has_pauses=has_pauses), values)
     rows.sort(key=lambda row: (-row[PRIORITY], row[0]))
     if len(rows) == 1:
         database.rows(TAKE_ONE, (until, now, rows[0][0]))
@@ -359,14 +360,14 @@ def offers_of(lanes: Sequence[DueLane], running: Iterable[Running]) -> list[Offe
 
 
 @lru_cache
-def due_statement(kinds: int, *, has_pauses: bool) -> str:
-    """Return the choice of at most ?4 jobs of a lane; from ?6 on come a kind and its cap in turn, so many *kinds*."""
+def due_source(kinds: int, *, has_pauses: bool) -> str:
+    """Return the rows of at most ?4 jobs of a lane; from ?6 on come a kind and its cap in turn, so many *kinds*."""
     pauses = NOT_PAUSED if has_pauses else ""
     each = [OLDEST_OF_KIND.format(6 + 2 * index, pauses, 7 + 2 * index) for index in range(kinds)]
     if kinds == 1:
-        return f"SELECT {packed(LEASED)} FROM (SELECT {LEASE_COLUMNS} {each[0]})"
+        return f"FROM (SELECT {LEASE_COLUMNS} {each[0]})"
     of_kinds = [f"SELECT * FROM (SELECT id, priority {one})" for one in each]
     groups = [" UNION ALL ".join(of_kinds[first : first + KINDS_AT_ONCE]) for first in range(0, kinds, KINDS_AT_ONCE)]
     due = groups[0] if len(groups) == 1 else " UNION ALL ".join(f"SELECT * FROM ({group})" for group in groups)
     chosen = f"SELECT id FROM ({due}) ORDER BY priority DESC, id LIMIT ?4"
-    return f"SELECT {packed(LEASED)} FROM job WHERE id IN ({chosen})"
+    return f"FROM job WHERE id IN ({chosen})"

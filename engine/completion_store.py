@@ -18,7 +18,7 @@ from .errors import InvalidJobError, TransitionError
 from .job_rows import NUMBER_OF, json_of
 from .json_values import encode_json, encode_record
 from .log_store import LogStore
-from .packed_rows import packed, unpacked
+from .packed_rows import unpacked
 from .parent_store import ParentStore
 from .records import Completion, NewJob, OwnStep, State
 
@@ -29,10 +29,10 @@ COMPLETE_ONE = (
     f"UPDATE job SET {PLAINLY}, result_json = coalesce(?4, result_json) WHERE id = ?1 AND token = ?3 AND {IS_PLAIN}"
     f" RETURNING {ENDED_COLUMNS}"
 )
-HELD = f"SELECT {packed(ENDED_COLUMNS.replace(' state,', ' 3,'))}"  # as it will be
-HELD_ALIKE = f"{HELD} FROM job WHERE id IN (SELECT value FROM json_each(?1)) AND token = ?2 AND {IS_PLAIN}"
+HELD = ENDED_COLUMNS.replace(" state,", " 3,")  # as it will be
+HELD_ALIKE = f"FROM job WHERE id IN (SELECT value FROM json_each(?1)) AND token = ?2 AND {IS_PLAIN}"
 HELD_PLAIN = (
-    f"{HELD} FROM (SELECT value ->> 0 AS given_id, value ->> 1 AS given_token FROM json_each(?1))"
+    "FROM (SELECT value ->> 0 AS given_id, value ->> 1 AS given_token FROM json_each(?1))"
     f" CROSS JOIN job ON job.id = given_id WHERE token = given_token AND {IS_PLAIN}"
 )
 COMPLETE_ALIKE = (  # of one token, without results
@@ -140,11 +140,11 @@ class CompletionStore:
             rows = self._database.rows(COMPLETE_ONE, (job_id, now, token, result_json))
         elif all(one[1] == token and one[2] is None for one in given):
             ids = encode_record([one[0] for one in given])
-            rows = unpacked(self._database, HELD_ALIKE, (ids, token))
+            rows = unpacked(self._database, HELD, HELD_ALIKE, (ids, token))
             self._database.run(COMPLETE_ALIKE, (ids, now, token))
         else:
             leases = encode_record(given)
-            rows = unpacked(self._database, HELD_PLAIN, (leases,))
+            rows = unpacked(self._database, HELD, HELD_PLAIN, (leases,))
             self._database.run(COMPLETE_PLAIN, (leases, now))
         return ended_by_lease(rows)
 

@@ -12,16 +12,21 @@ import msgspec
 
 from .damaged_rows import damaged
 from .database import Database, Row, Value
+from .errors import StoreError
 
 
-def packed(columns: str) -> str:
-    """Return the one column to select in the place of *columns*; in what order the rows are, nothing promises."""
-    return f"json_group_array(json_array({columns}))"
+def unpacked(database: Database, columns: str, source: str, values: Iterable[Value]) -> list[Row]:
+    """Return *columns* of the rows that *source*, from its FROM on, gives; in what order, nothing promises.
 
-
-def unpacked(database: Database, sql: str, values: Iterable[Value]) -> list[Row]:
-    """Run a query of one ``packed`` column, and return its rows; raises ``DatabaseCorruptError`` for what are none."""
-    ((text,),) = database.rows(sql, values)
+    Raises ``DatabaseCorruptError`` for what are no rows.
+    """
+    given = tuple(values)
+    try:
+        ((text,),) = database.rows(f"SELECT json_group_array(json_array({columns})) {source}", given)
+    except StoreError as error:
+        if type(error) is not StoreError:  # but a fault of the disk or of the file
+            raise
+        return database.rows(f"SELECT {columns} {source}", given)  # together they are longer than a text may be
     try:
         return msgspec.json.decode(text, type=list[tuple])  # type: ignore[type-arg]  # of any values, as a Row
     except msgspec.MsgspecError as error:

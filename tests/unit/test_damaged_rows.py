@@ -74,8 +74,7 @@ def test_index_that_names_a_job_that_is_not_there_is_damage(store: Store, monkey
     """A claim that finds in an index what the table has not says so, and claims nothing."""
     with store.group():
         store.jobs.create([NewJob(kind="page", partition=name) for name in "ab"])
-    statement = claim_store.LEASED_OF + " AND id < 2"
-    monkeypatch.setattr(claim_store, "LEASED_OF", statement)
+    monkeypatch.setattr(claim_store, "CHOSEN", claim_store.CHOSEN + " AND id < 2")
 
     with pytest.raises(DatabaseCorruptError, match="restore a backup"), store.group():
         claim(store)

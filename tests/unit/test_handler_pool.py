@@ -113,7 +113,7 @@ def test_what_was_kept_is_not_kept_for_long(clock: ManualClock) -> None:
     rig.pool.add(tuple(lease(number) for number in range(1, 4)))
     signals.wait("slow")
 
-    assert rig.woken == [KEPT_S]
+    assert rig.woken == [KEPT_S, KEPT_S]  # for what waits, and for what was kept
     assert [one.job_id for one in rig.pool.take_done()] == [1, 2]
     signals.say("go")
     rig.pool.stop()
@@ -325,9 +325,62 @@ def test_quick_jobs_wait_for_a_slow_one_among_them_only_until_they_are_shared(cl
     signals.wait("slow")
     assert rig.woken == [KEPT_S]
 
-    rig.pool.share()
+    left = rig.pool.share()
 
+    assert left == []
     assert rig.wait_for_report()[0] == [2, 3]
     signals.say("go")
     rig.wait_for_report()
+    rig.pool.stop()
+
+
+def test_what_was_leased_ahead_is_given_back_when_jobs_turn_slow(clock: ManualClock) -> None:
+    """It would wait for as long as they take, and urgent jobs and a pause with it."""
+    signals = Signals()
+
+    def run(lease: Lease, _: JobContext) -> None:
+        if lease.job_id == 1:
+            clock.advance(1.0)
+        if lease.job_id == 2:
+            signals.say("second")
+            signals.wait("go")
+
+    rig = PoolRig(clock, 1, run)
+    rig.pool.add((lease(0),))
+    rig.wait_for_report()
+    rig.pool.add(tuple(lease(number) for number in range(1, 6)))
+    signals.wait("second")
+
+    left = rig.pool.share()
+
+    assert {one.job_id for one in left} == {3, 4, 5}
+    assert rig.pool.wanted.jobs == 0
+    signals.say("go")
+    rig.pool.stop()
+
+
+def test_what_was_leased_ahead_is_given_back_when_no_job_ends(clock: ManualClock) -> None:
+    """Jobs that last say that they are slow before they have ended; until then all is looked at again."""
+    signals = Signals()
+
+    def run(lease: Lease, _: JobContext) -> None:
+        if lease.job_id == 1:
+            signals.say("slow")
+            signals.wait("go")
+
+    rig = PoolRig(clock, 1, run)
+    rig.pool.add((lease(0),))
+    rig.wait_for_report()
+    rig.pool.add(tuple(lease(number) for number in range(1, 4)))
+    signals.wait("slow")
+
+    at_once = rig.pool.share()
+    clock.advance(2 * KEPT_S)
+    after_a_moment = rig.pool.share()
+
+    assert at_once == []
+    assert {one.job_id for one in after_a_moment} == {2, 3}
+    assert rig.woken == [KEPT_S, KEPT_S]
+    assert rig.pool.wanted.jobs == 0
+    signals.say("go")
     rig.pool.stop()

@@ -6,9 +6,10 @@ import pytest
 
 from bequest.engine.database import Database, Value
 from bequest.engine.errors import DatabaseCorruptError
-from bequest.engine.packed_rows import packed, unpacked
+from bequest.engine.packed_rows import unpacked
 from bequest.testing.manual_clock import ManualClock
 
+LENGTH_LIMIT = 0  # SQLite's number of it: the bytes of one text
 VALUES: tuple[Value, ...] = (
     2**63 - 1,
     -(2**63),
@@ -25,8 +26,8 @@ def test_packed_rows_are_what_was_written(clock: ManualClock) -> None:
     database = Database.open(":memory:", durability="full", clock=clock)
     places = ", ".join("?" * len(VALUES))
     with database.group():
-        rows = unpacked(database, f"SELECT {packed(places)} FROM (SELECT 1 UNION ALL SELECT 2)", VALUES)
-        none = unpacked(database, f"SELECT {packed(places)} WHERE false", VALUES)
+        rows = unpacked(database, places, "FROM (SELECT 1 UNION ALL SELECT 2)", VALUES)
+        none = unpacked(database, places, "WHERE false", VALUES)
 
     assert [tuple(row) for row in rows] == [VALUES, VALUES]
     assert none == []
@@ -38,6 +39,17 @@ def test_packed_row_that_is_none_is_damage(clock: ManualClock) -> None:
     database = Database.open(":memory:", durability="full", clock=clock)
 
     with pytest.raises(DatabaseCorruptError, match="restore a backup"), database.group():
-        unpacked(database, f"SELECT {packed('?')}", (float("inf"),))
+        unpacked(database, "?", "", (float("inf"),))
 
+    database.close()
+
+
+def test_rows_that_are_too_long_together_come_one_by_one(clock: ManualClock) -> None:
+    """Where SQLite lets no text be as long as all of them, each is still read as it is."""
+    database = Database.open(":memory:", durability="full", clock=clock)
+    database._connection.limit(LENGTH_LIMIT, 1_000)
+    with database.group():
+        rows = unpacked(database, "?", "FROM (SELECT 1 UNION ALL SELECT 2)", ("x" * 600,))
+
+    assert rows == [("x" * 600,)] * 2
     database.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from store_rig import Worker, make, parent, spawn, work
 
-from bequest.engine.claim_store import due_statement
+from bequest.engine.claim_store import LEASED, due_source
 from bequest.engine.control_store import TAKEN
 from bequest.engine.database import Row, Value
 from bequest.engine.due_lanes import DUE_LANES, ENDS, LOOK_AT_MANY, LOOK_AT_ONE
@@ -37,7 +37,7 @@ def of_job(steps: Iterable[str]) -> list[str]:
 
 def test_claim_reads_the_index_of_what_is_due_in_its_order(store: Store) -> None:
     """Each kind's first jobs of a lane by priority and age, without sorting, and then the rows by id."""
-    steps = of_job(plan(store, due_statement(2, has_pauses=False)))
+    steps = of_job(plan(store, f"SELECT {LEASED} {due_source(2, has_pauses=False)}"))
 
     ready = "SEARCH job USING INDEX job_ready (queue=? AND kind=? AND lane=? AND partition=?)"
     assert steps == ["SEARCH job USING INTEGER PRIMARY KEY (rowid=?)", ready, ready]

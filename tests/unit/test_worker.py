@@ -15,7 +15,7 @@ from bequest import EngineStoppedError, JobContext, Kind, Retry
 from bequest.actors.address import Address
 from bequest.actors.asking import Ask
 from bequest.actors.attempt import Attempts
-from bequest.actors.handler_pool import HandlerPool
+from bequest.actors.handler_pool import KEPT_S, HandlerPool
 from bequest.actors.kinds import Kinds, Terms
 from bequest.actors.messages import CompleteJobs, ReleaseLeases, RenewLeases
 from bequest.actors.standing_messages import Assigned, WantJobs
@@ -245,6 +245,17 @@ def test_worker_asks_again_with_each_beat(rig: WorkerRig) -> None:
     rig.worker.tell(Beat())
 
     rig.manager.wait_for(lambda told: len([one for one in told if isinstance(one, WantJobs)]) == 2)
+
+
+def test_worker_gives_back_what_waits_behind_a_job_that_lasts(rig: WorkerRig) -> None:
+    """What was leased ahead does not wait for jobs that were to be quick and are not."""
+    rig.begin(1)
+    rig.worker.tell(Assigned(leases=(lease(2), lease(3))))
+    rig.clock.advance(2 * KEPT_S)
+
+    rig.worker.tell(Beat())
+
+    rig.manager.wait_for(lambda _: sorted(rig.given_back()) == [2, 3])
 
 
 def test_worker_tells_a_handler_that_its_lease_is_lost(rig: WorkerRig) -> None:
