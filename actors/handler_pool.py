@@ -276,7 +276,7 @@ class HandlerPool:
     def _wanted(self) -> Want:
         if self._is_drained:
             return Want(0, self._taken)
-        return Want(max(0, self._free + self._pace.look() - len(self._leased)), self._taken)
+        return Want(max(0, self._free + self._pace.ahead() - len(self._leased)), self._taken)
 
     @property
     def _free(self) -> int:

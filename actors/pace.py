@@ -29,7 +29,7 @@ class Pace:
         """Whether jobs of *kind* are quick, as far as is known."""
         return self._means.get(kind, QUICK_S) < QUICK_S
 
-    def look(self) -> int:
+    def ahead(self) -> int:
         """Return how many jobs to lease beyond the slots: a batch to run and one to report; none if one is slow."""
         if self._slowest >= QUICK_S:
             return 0

@@ -99,8 +99,8 @@ class WantJobs(Standing, frozen=True, kw_only=True):
         done = [completion for message in own for completion in message.completions]
         if done:
             store.completions.complete(done)
-        needless = needless_of(own) if len(own) > 1 else ()
-        return [NOTHING if place in needless else message._claim(store) for place, message in enumerate(own)]
+        needless = covered_by_others(own) if len(own) > 1 else ()
+        return [ANSWERED_ELSEWHERE if place in needless else message._claim(store) for place, message in enumerate(own)]
 
     def _claim(self, store: Store) -> Assigned | Parked:
         limit, dispatch = self.limit, self.dispatch
@@ -147,10 +147,10 @@ class WantJobs(Standing, frozen=True, kw_only=True):
             self.worker.tell(Assigned(leases=()))
 
 
-NOTHING = Assigned(leases=())  # the result of a message in whose place another one is answered
+ANSWERED_ELSEWHERE = Assigned(leases=())  # the result of a message in whose place another one is answered
 
 
-def needless_of(wants: Sequence[WantJobs]) -> set[int]:
+def covered_by_others(wants: Sequence[WantJobs]) -> set[int]:
     """Return the places of those *wants* that are part of another one of the same worker for the same kinds."""
     needless: set[int] = set()
     most: dict[Dispatch, int] = {}  # the place of that which wants the most so far

@@ -338,7 +338,10 @@ def take(  # noqa: PLR0913 - what a claim is made of
     for kind_and_cap in allowed:
         values += kind_and_cap
     rows = unpacked(database, LEASED, due_source(len(allowed), has_pauses=has_pauses), values)
-    rows.sort(key=lambda row: (-row[PRIORITY], row[0]))
+    try:
+        rows.sort(key=lambda row: (-row[PRIORITY], row[0]))
+    except TypeError as error:
+        raise damaged(error) from error
     if len(rows) == 1:
         database.rows(TAKE_ONE, (until, now, rows[0][0]))
     elif rows:

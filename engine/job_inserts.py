@@ -25,15 +25,15 @@ KEY_HOLDS = (
     "job.key_scope = 0 OR job.key_scope = 1 AND job.state < 3"
     " OR job.key_scope = 2 AND job.token = 0 AND job.state < 3 OR job.key_scope = 3"
 )
-COLUMNS = (
+INSERT_TERMS = (
     "INSERT INTO job (id, parent_id, root_id, definition_id, queue, kind, partition, state, is_due, priority, attempts,"
     " max_attempts, token, sealed, made_waiting, own_step, on_failure, key_scope, key_until, child_limit,"
     " child_concurrency, max_child_failures, timeout_s, run_timeout_s, deadline_at, run_at, tags_json, created_at, key,"
     " config_json, metadata_json) SELECT ?1 + d.key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, 0, ?8 = 2, ?12,"
     " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,"
 )
-INSERT_ALIKE = f"{COLUMNS} NULL, d.value, ?26 FROM json_each(?25) d"
-INSERT = f"{COLUMNS} d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM json_each(?25) d"
+INSERT_ALIKE = f"{INSERT_TERMS} NULL, d.value, ?26 FROM json_each(?25) d"
+INSERT = f"{INSERT_TERMS} d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM json_each(?25) d"
 INSERT_UNKEYED = f"{INSERT} LIMIT ?26"
 INSERT_KEYED = (
     f"{INSERT} WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.lane = ifnull(?2, 0) AND job.key = d.value ->> 0"

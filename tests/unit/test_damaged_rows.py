@@ -81,3 +81,16 @@ def test_index_that_names_a_job_that_is_not_there_is_damage(store: Store, monkey
 
     with store.group():
         assert store.stats.counts()[0].jobs.pending == 2
+
+
+def test_priority_that_is_no_number_is_damage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim that cannot put jobs in order for that says so, and claims nothing."""
+    with store.group():
+        store.jobs.create([NewJob(kind="page"), NewJob(kind="page")])
+    monkeypatch.setattr(claim_store, "LEASED", claim_store.LEASED.replace("priority", "'high'"))
+
+    with pytest.raises(DatabaseCorruptError, match="restore a backup"), store.group():
+        claim(store)
+
+    with store.group():
+        assert store.stats.counts()[0].jobs.pending == 2

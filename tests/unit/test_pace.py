@@ -19,14 +19,14 @@ def test_nothing_is_leased_ahead_of_what_is_not_known() -> None:
     """Before a job has ended nobody knows whether the next one is quick."""
     pace = Pace()
 
-    assert (pace.look(), pace.is_quick("mail")) == (0, False)
+    assert (pace.ahead(), pace.is_quick("mail")) == (0, False)
 
 
 def test_nothing_is_leased_ahead_where_one_kind_is_slow() -> None:
     """A quick job that is leased ahead would wait behind a slow one."""
     pace = paced(quick=0.0, slow=QUICK_S)
 
-    assert (pace.look(), pace.is_quick("quick"), pace.is_quick("slow")) == (0, True, False)
+    assert (pace.ahead(), pace.is_quick("quick"), pace.is_quick("slow")) == (0, True, False)
 
 
 @pytest.mark.parametrize("took_s", [0.0, 0.00001, 0.0003, 0.0009])
@@ -34,7 +34,7 @@ def test_what_is_leased_ahead_is_a_moments_work(took_s: float) -> None:
     """A batch takes no longer than it may, and two of them are ahead: one to run while the other is reported."""
     pace = paced(quick=took_s)
 
-    ahead = pace.look()
+    ahead = pace.ahead()
 
     assert ahead == 2 * pace.batch
     assert 0 < pace.batch <= MOST
@@ -48,7 +48,7 @@ def test_pace_follows_what_changes() -> None:
     for _ in range(5):
         pace.note("quick", 0.1)
 
-    assert pace.look() == 0
+    assert pace.ahead() == 0
 
 
 def test_quick_jobs_are_shared_among_few_threads() -> None:
