@@ -17,6 +17,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from .errors import UrlError
 from .nesting import flattened
+from .parser_costs import eased
 from .records import Record
 from .urls import C0_CONTROL_OR_SPACE, canonical_url
 
@@ -48,7 +49,7 @@ class PageContent(Record, frozen=True, kw_only=True):
 
 def extract(html: str, url: str) -> PageContent:
     """Return what is kept of the page that was found at *url*; broken HTML and broken links are no errors."""
-    tree = LexborHTMLParser(flattened(html), scripting=True)
+    tree = LexborHTMLParser(eased(flattened(html)), scripting=True)
     base = _base_of(tree, url)
     title = _title_of(tree)
     links = _links_of(tree, base)

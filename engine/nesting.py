@@ -33,9 +33,20 @@ WALLS = frozenset(  # no end tag reaches beyond
     }
 )
 
-_TAG = re.compile(
+SPECIAL = frozenset(  # HTML, 13.2.4.2, as far as it can be open here: no end tag of another kind reaches beyond
+    {
+        *("address", "article", "aside", "blockquote", "center", "details", "dialog", "dir", "div", "dl", "fieldset"),
+        *("figcaption", "figure", "footer", "form", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "header"),
+        *("hgroup", "listing", "main", "menu", "nav", "ol", "pre", "search", "section", "select", "summary", "ul"),
+        *WALLS,
+    }
+)
+
+TAG = re.compile(  # and comments, in all their forms
     r"""
-      <!--.*?(?:--!?>|\Z)
+      <!--(?:-?>|.*?(?:--!?>|\Z))
+    | <[!?][^>]*(?:>|\Z)
+    | </[^a-z>][^>]*(?:>|\Z)
     | <(?P<raw>script|style|textarea|title|xmp|iframe|noembed|noframes|noscript)(?=[\s/>]).*?
       (?:</(?P=raw)(?=[\s/>])|\Z)
     | <(?P<end>/?)(?P<name>[a-z][^\s/>]*) (?P<rest>(?:[^>=]|=\s*"[^"]*"|=\s*'[^']*'|=)*+) (?:>|\Z)
@@ -67,13 +78,21 @@ class _Depth:
         self._counts[-1][name] = self._counts[-1].get(name, 0) + 1
 
     def end(self, name: str) -> bool:
-        """End the element, and those that are open in it; return whether there was one."""
+        """End the element, and those in it that end with it; return whether there was one that this ends."""
         if not self._counts[-1].get(name):
             return False
-        ended = ""
-        while ended != name:
-            ended = self.open.pop()
+        at = len(self.open) - 1
+        block = len(self.open)  # the outermost in it that its end tag does not end
+        while self.open[at] != name:
+            block = at if self.open[at] in SPECIAL else block
+            at -= 1
+        if name in SPECIAL and name != "form":
+            block = len(self.open)
+        elif name not in FORMATTING and name != "form" and block < len(self.open):
+            return False
+        for ended in self.open[at:block]:
             self._counts[-1][ended] -= 1
+        del self.open[at:block]
         if name in WALLS:
             self._counts.pop()
         self.formatting -= name in FORMATTING  # those in it are made anew behind it, for nothing has ended them
@@ -83,7 +102,7 @@ class _Depth:
 def _is_too_deep(html: str) -> bool:
     depth = _Depth()
     remade = 0
-    for found in _TAG.finditer(html):
+    for found in TAG.finditer(html):
         end, name = found.group("end", "name")
         name = name.lower() if name else ""
         if not name or name in NEVER_OPEN:
@@ -102,7 +121,7 @@ def _flat(html: str) -> Iterator[str]:
     """Yield *html* in pieces; what would nest too deep, and all formatting, ends where it begins."""
     depth = _Depth()
     at = 0
-    for found in _TAG.finditer(html):
+    for found in TAG.finditer(html):
         yield html[at : found.start()]
         at = found.end()
         name = (found["name"] or "").lower()

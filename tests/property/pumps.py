@@ -122,4 +122,32 @@ PUMPS: Mapping[str, Pump] = {
     "a page of links": Pump(
         lambda text: extract(text, PAGE_URL), lambda n: "".join(f"<a href={i}>" for i in range(n)), 500
     ),
+    **{
+        f"a page of {start}{piece}": Pump(lambda text: extract(text, PAGE_URL), repeated(start, piece), 30_000)
+        for start, piece in (
+            ("<p>", '</pe class="language-py">x &lt; y</code>'),
+            ("", "x<tr a=1>"),
+            ("", "x<body a=1>"),
+            ("", "x</body><!--c-->"),
+            ("<!-->", "x</pe a=1>"),
+            ("<table>", "x<?c?>"),
+            ("<table>", "x<tr><td>y</td></tr>"),
+            ("<svg><title>", "x</z a=1>"),
+            ("<head>", " </z a=1>"),
+        )
+    },
+    **{
+        f"a page of {piece}": Pump(lambda text: extract(text, PAGE_URL), repeated("", piece), 2_500)
+        for piece in ("<b><div>x</b>", "<a><div>x</a>", "<span><div>x</span>", "<form><div>x</form>")
+    },
+    "a page of options": Pump(lambda text: extract(text, PAGE_URL), repeated("<select>", "<option>a</option>"), 2_500),
+    **{
+        f"a page of {named} of other names": Pump(lambda text: extract(text, PAGE_URL), make, 10_000)
+        for named, make in (
+            ("elements", lambda n: "".join(f"<a{i}>x</a{i}>" for i in range(n))),
+            ("attributes", lambda n: "".join(f"<p a{i}=1>x" for i in range(n))),
+            ("attributes of one element", lambda n: "<p " + " ".join(f"a{i}=1" for i in range(n)) + ">"),
+            ("attributes of the root", lambda n: "".join(f"<body a{i}=1>" for i in range(n))),
+        )
+    },
 }

@@ -26,6 +26,10 @@ NESTED = [
     "<div><object></div></object>",
     "<section><svg></section></svg>",
     "<b id=1>",
+    "<b><div>x</b>",
+    "<a><div>x</a>",
+    "<span><div>x</span>",
+    "<form><div>x</form>",
 ]
 
 
