@@ -128,21 +128,18 @@ PUMPS: Mapping[str, Pump] = {
             ("<p>", '</pe class="language-py">x &lt; y</code>'),
             ("", "x<tr a=1>"),
             ("", "x<body a=1>"),
-            ("", "x</body><!--c-->"),
             ("<!-->", "x</pe a=1>"),
             ("<table>", "x<?c?>"),
-            ("<table>", "x<tr><td>y</td></tr>"),
             ("<svg><title>", "x</z a=1>"),
-            ("<head>", " </z a=1>"),
         )
     },
     **{
-        f"a page of {piece}": Pump(lambda text: extract(text, PAGE_URL), repeated("", piece), 2_500)
+        f"a page of {piece}": Pump(lambda text: extract(text, PAGE_URL), repeated("", piece), 5_000)
         for piece in ("<b><div>x</b>", "<a><div>x</a>", "<span><div>x</span>", "<form><div>x</form>")
     },
     "a page of options": Pump(lambda text: extract(text, PAGE_URL), repeated("<select>", "<option>a</option>"), 2_500),
     **{
-        f"a page of {named} of other names": Pump(lambda text: extract(text, PAGE_URL), make, 10_000)
+        f"a page of {named} of other names": Pump(lambda text: extract(text, PAGE_URL), make, 20_000)
         for named, make in (
             ("elements", lambda n: "".join(f"<a{i}>x</a{i}>" for i in range(n))),
             ("attributes", lambda n: "".join(f"<p a{i}=1>x" for i in range(n))),
