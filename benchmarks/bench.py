@@ -27,7 +27,7 @@ from tables import number, table, targets
 from verdict import judged
 
 HERE = Path(__file__).parent
-ROUNDS, QUICK_ROUNDS = 5, 2
+ROUNDS, QUICK_ROUNDS = 5, 1
 QUICK_TIMEOUT_S = 60.0
 Serving = Callable[[Path], AbstractContextManager[Server]]
 
@@ -96,7 +96,7 @@ def line(question: Question, sample: Sample) -> str:
 def arguments(words: Sequence[str]) -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description="Measure Bequest beside its peers and its limits.")
-    parser.add_argument("--quick", action="store_true", help="few rounds of few things, in under three minutes")
+    parser.add_argument("--quick", action="store_true", help="one round of few things, in about three minutes")
     parser.add_argument("--only", nargs="+", default=(), metavar="WORD", help="questions with one of these in the name")
     parser.add_argument("--rounds", type=int, help=f"{ROUNDS} unless said otherwise, {QUICK_ROUNDS} with --quick")
     parser.add_argument("--keep", action="store_true", help="write docs/benchmarks.json, .md and the pictures")
