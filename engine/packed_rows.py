@@ -1,7 +1,7 @@
 """Owns many rows as one text: SQLite packs them into a JSON array, which is read as one row.
 
-Each row that SQLite is asked for one by one gives up the GIL, and a busy thread then keeps it for a whole switch
-interval; 256 of them cost a claim a second beside one such thread. A number keeps all of its digits.
+Each row that SQLite is asked for one by one gives up the GIL, and a busy thread then may keep it for a whole switch
+interval; beside one an update that returned its 256 rows took 20 ms, and without them 0.2. A number keeps all digits.
 """
 
 from __future__ import annotations

@@ -76,14 +76,13 @@ def calls() -> dict[str, Callable[[], object]]:
     """Return everything that the child tries, made in the parent."""
     job: JobHandle[str] = engine.enqueue("echo", "before")
     job.wait(DEADLINE_S)
-    waiting: JobHandle[None] = engine.enqueue("waits")
-    run = engine.find_run(job.id)
-    events, status = engine.events(), run.status()
-    future: Future[JobHandle[str]] = engine.enqueue_later("echo", "later")
+    return {**job_calls(job), **run_calls(job.id), **schedule_calls(), **credential_calls(), **engine_calls()}
 
-    schedules, credentials = engine.schedules, engine.credentials
-    credentials.put(SESSION)
-    schedules.put("often", "echo", "x", every_s=3600.0)
+
+def job_calls(job: JobHandle[str]) -> dict[str, Callable[[], object]]:
+    """Return what is asked of jobs."""
+    waiting: JobHandle[None] = engine.enqueue("waits")
+    future: Future[JobHandle[str]] = engine.enqueue_later("echo", "later")
 
     async def in_asyncio() -> None:
         await engine.aenqueue("echo", "x")
@@ -107,6 +106,67 @@ def calls() -> dict[str, Callable[[], object]]:
         "job.retry": job.retry,
         "job.delete": job.delete,
         "future": future.result,
+        "kind": lambda: engine.kind("new")(waits.handler),
+        "find_job": lambda: engine.find_job(1),
+        "archive": lambda: engine.archive(f"{sys.argv[1]}.jsonl", job.id),
+        "logs": lambda: engine.logs(job.id),
+    }
+
+
+def run_calls(job_id: int) -> dict[str, Callable[[], object]]:
+    """Return what is asked of runs."""
+    run = engine.find_run(job_id)
+    status = run.status()
+    return {
+        "run": lambda: engine.run(Definition.crawl("x", start_urls=["http://x.example/"])),
+        "find_run": lambda: engine.find_run(1),
+        "run.wait": run.wait,
+        "run.documents": lambda: next(iter(run.documents())),
+        "run.progress": lambda: next(iter(run.progress())),
+        "run.stats": run.stats,
+        "run.failure_causes": run.failure_causes,
+        "run.changed_since": lambda: run.changed_since(status, timeout_s=600.0),
+    }
+
+
+def schedule_calls() -> dict[str, Callable[[], object]]:
+    """Return what is asked of schedules."""
+    schedules = engine.schedules
+    schedules.put("often", "echo", "x", every_s=3600.0)
+    return {
+        "schedules": lambda: engine.schedules,
+        "schedules.put": lambda: schedules.put("again", "echo", "x", every_s=3600.0),
+        "schedules.get": lambda: schedules.get("often"),
+        "schedules.list": schedules.list,
+        "schedules.pause": lambda: schedules.pause("often"),
+        "schedules.resume": lambda: schedules.resume("often"),
+        "schedules.remove": lambda: schedules.remove("often"),
+        "schedules.run_now": lambda: schedules.run_now("often"),
+        "schedules.makes_runs": schedules.makes_runs,
+    }
+
+
+def credential_calls() -> dict[str, Callable[[], object]]:
+    """Return what is asked of credentials."""
+    credentials = engine.credentials
+    credentials.put(SESSION)
+    return {
+        "credentials": lambda: engine.credentials,
+        "credentials.list": credentials.list,
+        "credentials.get": lambda: credentials.get("wiki"),
+        "credentials.remove": lambda: credentials.remove("wiki"),
+        "credentials.rotate": credentials.rotate,
+        "credentials.put": lambda: credentials.put(SESSION),
+        "credentials.renew": lambda: credentials.renew("wiki", Session(), sites=["x.example"]),
+        "credentials.log_in": lambda: credentials.log_in("wiki", STEPS),
+        "credentials.for_sites": lambda: credentials.for_sites("wiki"),
+    }
+
+
+def engine_calls() -> dict[str, Callable[[], object]]:
+    """Return what is asked of the engine itself."""
+    events = engine.events()
+    return {
         "jobs": engine.jobs,
         "stats": engine.stats,
         "pause": engine.pause,
@@ -117,41 +177,11 @@ def calls() -> dict[str, Callable[[], object]]:
         "events": engine.events,
         "on_event": lambda: engine.on_event(print),
         "events.get": events.get,
-        "kind": lambda: engine.kind("new")(waits.handler),
-        "run": lambda: engine.run(Definition.crawl("x", start_urls=["http://x.example/"])),
-        "find_run": lambda: engine.find_run(1),
-        "run.wait": run.wait,
-        "run.documents": lambda: next(iter(run.documents())),
-        "run.progress": lambda: next(iter(run.progress())),
-        "run.stats": run.stats,
-        "run.failure_causes": run.failure_causes,
-        "run.changed_since": lambda: run.changed_since(status, timeout_s=600.0),
-        "find_job": lambda: engine.find_job(1),
         "prune": lambda: engine.prune(Retention(completed_s=0.0, archive=f"{sys.argv[1]}.jsonl")),
         "prunable": lambda: engine.prunable(Retention(completed_s=0.0)),
-        "archive": lambda: engine.archive(f"{sys.argv[1]}.jsonl", job.id),
         "backup": lambda: engine.backup(f"{sys.argv[1]}.copy"),
         "integrity": engine.integrity,
-        "logs": lambda: engine.logs(job.id),
         "log_in": lambda: engine.log_in(None),
-        "schedules": lambda: engine.schedules,
-        "schedules.put": lambda: schedules.put("again", "echo", "x", every_s=3600.0),
-        "schedules.get": lambda: schedules.get("often"),
-        "schedules.list": schedules.list,
-        "schedules.pause": lambda: schedules.pause("often"),
-        "schedules.resume": lambda: schedules.resume("often"),
-        "schedules.remove": lambda: schedules.remove("often"),
-        "schedules.run_now": lambda: schedules.run_now("often"),
-        "credentials": lambda: engine.credentials,
-        "credentials.list": credentials.list,
-        "credentials.get": lambda: credentials.get("wiki"),
-        "credentials.remove": lambda: credentials.remove("wiki"),
-        "credentials.rotate": credentials.rotate,
-        "credentials.put": lambda: credentials.put(SESSION),
-        "credentials.renew": lambda: credentials.renew("wiki", Session(), sites=["x.example"]),
-        "credentials.log_in": lambda: credentials.log_in("wiki", STEPS),
-        "credentials.for_sites": lambda: credentials.for_sites("wiki"),
-        "schedules.makes_runs": schedules.makes_runs,
         "health": engine.health,
         "start": engine.start,
         "stop": engine.stop,

@@ -37,6 +37,17 @@ def lease(job_id: int, kind: str = "one", token: int = 1) -> Lease:
     )
 
 
+def slow_at(job_id: int, signals: Signals) -> Run:
+    """Return a handler that is quick but for one job, in which it says "slow" and waits for "go"."""
+
+    def run(lease: Lease, _: JobContext) -> None:
+        if lease.job_id == job_id:
+            signals.say("slow")
+            signals.wait("go")
+
+    return run
+
+
 class PoolRig:
     """A pool with what it reported."""
 
@@ -101,12 +112,7 @@ def test_what_was_kept_is_not_kept_for_long(clock: ManualClock) -> None:
     """A job that was to be quick and is not keeps those before it unreported no longer than a moment."""
     signals = Signals()
 
-    def run(lease: Lease, _: JobContext) -> None:
-        if lease.job_id == 3:
-            signals.say("slow")
-            signals.wait("go")
-
-    rig = PoolRig(clock, 1, run)
+    rig = PoolRig(clock, 1, slow_at(3, signals))
     rig.pool.add((lease(0),))
     rig.wait_for_report()
 
@@ -313,12 +319,7 @@ def test_quick_jobs_wait_for_a_slow_one_among_them_only_until_they_are_shared(cl
     """They are left to one thread; when that does not come to their end soon, all slots work on them."""
     signals = Signals()
 
-    def run(lease: Lease, _: JobContext) -> None:
-        if lease.job_id == 1:
-            signals.say("slow")
-            signals.wait("go")
-
-    rig = PoolRig(clock, 2, run)
+    rig = PoolRig(clock, 2, slow_at(1, signals))
     rig.pool.add((lease(0),))
     rig.wait_for_report()
     rig.pool.add(tuple(lease(number) for number in range(1, 4)))
@@ -363,12 +364,7 @@ def test_what_was_leased_ahead_is_given_back_when_no_job_ends(clock: ManualClock
     """Jobs that last say that they are slow before they have ended; until then all is looked at again."""
     signals = Signals()
 
-    def run(lease: Lease, _: JobContext) -> None:
-        if lease.job_id == 1:
-            signals.say("slow")
-            signals.wait("go")
-
-    rig = PoolRig(clock, 1, run)
+    rig = PoolRig(clock, 1, slow_at(1, signals))
     rig.pool.add((lease(0),))
     rig.wait_for_report()
     rig.pool.add(tuple(lease(number) for number in range(1, 4)))
